@@ -1,0 +1,1 @@
+"""abserver: a SIP/SIMPLE address book server."""

@@ -1,0 +1,1 @@
+"""How a change travels from the document store to those who reconcile."""

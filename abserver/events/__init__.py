@@ -1,0 +1,1 @@
+"""Pure: event packages and the two ends of a subscription (RFC 6665)."""

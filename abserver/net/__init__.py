@@ -1,0 +1,1 @@
+"""Shells: sockets, the SIP driver, name resolution, the HTTP listener."""

@@ -1,0 +1,44 @@
+"""Where a SIP message came from and where one is to go: transports, addresses, flows (RFC 3261 §18, RFC 5626 §2)."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Transport(enum.Enum):
+    """The transport tokens of a Via (RFC 3261 §20.42, RFC 7118 §5.2)."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+    TLS = "TLS"
+    WS = "WS"
+    WSS = "WSS"
+
+    @property
+    def reliable(self) -> bool:
+        """Whether retransmission timers stay silent (RFC 3261 §17)."""
+        return self is not Transport.UDP
+
+
+class Address(NamedTuple):
+    """A numeric host, IPv6 without brackets, and a port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A path on which messages come and go: one UDP socket and peer, or one connection."""
+
+    transport: Transport
+    local: Address
+    """Our listener's address as peers are to use it: the sent-by of our Via, the host of our Contact."""
+    remote: Address
+    connection: int = 0
+    """The shell's number for the connection, never used again in its life; 0 for UDP."""

@@ -1,0 +1,1 @@
+"""The tables of relations, update lists, subscriptions and views, and the stores over them."""

@@ -1,0 +1,1 @@
+"""The standard application usages, one file each."""
