@@ -1,0 +1,163 @@
+"""Every key of the configuration: its type, its default, and what it is for; the docstrings are the reference manual.
+
+The defaults run a server on loopback for the domain `example.com`, which answers nobody but this machine. A docstring
+under a field is its description in `docs/configuration.md` and `configs/default.toml`: unit included, one paragraph.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from abserver.config.values import Domains, Listener, Listeners, Networks, Realm, StorageUrl, XcapRoot
+from abserver.sip.transport import Address
+
+PREFIX = "ABSERVER_"
+DELIMITER = "__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True)
+
+
+class LogLevel(enum.Enum):
+    """The least severe record that is still written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class ServerSettings(_Section):
+    """Whom this server serves."""
+
+    domains: Domains = ("example.com",)
+    """Domains whose users are ours: a request for anybody else's card is answered 404. List the server's own
+    address too if clients write it into their Request-URI (`sip:alice@192.0.2.7`)."""
+
+    @field_validator("domains")
+    @classmethod
+    def _at_least_one(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
+        if not domains:
+            raise ValueError("the list is empty, so nobody could have a card; name at least one domain")
+        return domains
+
+
+class SipSettings(_Section):
+    """SIP listeners and the peers in front of them (RFC 3261)."""
+
+    udp: Listeners = (Address("127.0.0.1", 5060),)
+    """Addresses to listen at over UDP, each `host:port` with a numeric host."""
+
+    tcp: Listeners = (Address("127.0.0.1", 5060),)
+    """Addresses to listen at over TCP. Keep one beside each UDP address: a message above 1300 bytes has to leave by
+    TCP (RFC 3261 §18.1.1)."""
+
+    trusted_peers: Networks = ()
+    """Networks or addresses of proxies whose P-Asserted-Identity is believed instead of a password (RFC 3325). Only
+    the address a message comes from counts, never a header in it."""
+
+    @field_validator("tcp")
+    @classmethod
+    def _some_transport(cls, tcp: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:
+        if not tcp and info.data.get("udp") == ():
+            raise ValueError("neither udp nor tcp has an address, so no SIP could arrive; give one of them a host:port")
+        return tcp
+
+
+class HttpSettings(_Section):
+    """The HTTP listener, which serves XCAP (RFC 4825)."""
+
+    listen: Listener = Address("127.0.0.1", 8080)
+    """Address to listen at, `host:port` with a numeric host."""
+
+    xcap_root: XcapRoot = "/xcap-root"
+    """Path of the XCAP root (RFC 4825 §6.1): documents are at
+    `http://HOST:PORT/xcap-root/AUID/users/sip:alice@example.com/index`."""
+
+    trusted_peers: Networks = ()
+    """Networks or addresses of reverse proxies whose X-XCAP-Asserted-Identity is believed instead of a password."""
+
+
+class StorageSettings(_Section):
+    """Where documents, users, relations and update lists are kept."""
+
+    url: StorageUrl = "sqlite:///abserver.db"
+    """Database address `sqlite:///FILE`. The file is made if it is missing; a relative path counts from the folder in
+    which the command is started, an absolute one has four slashes: `sqlite:////var/lib/abserver/abserver.db`."""
+
+
+class AuthSettings(_Section):
+    """How users prove who they are (digest: RFC 7616, RFC 8760), the same way in SIP and HTTP."""
+
+    realm: Realm = None
+    """Realm of the challenges. Empty: the user's own domain. Passwords are stored as hashes that contain the realm, so
+    after a change of this key every password has to be set anew (`abserver user passwd`)."""
+
+
+class SubscriptionSettings(_Section):
+    """Durations of subscriptions (RFC 6665 §4.2.1.1)."""
+
+    min_expires: Annotated[int, Field(ge=1, le=3600)] = 60
+    """Shortest duration a device may ask for, in seconds; less is refused with 423 and this value as Min-Expires."""
+
+    default_expires: Annotated[int, Field(ge=1)] = 3600
+    """Duration given to a device that asks for none, in seconds."""
+
+    max_expires: Annotated[int, Field(ge=1, le=2**31 - 1)] = 86400
+    """Longest duration given, in seconds; a device that asks for more is given this much."""
+
+    @field_validator("default_expires", "max_expires")
+    @classmethod
+    def _in_order(cls, value: int, info: ValidationInfo) -> int:
+        for shorter in ("min_expires", "default_expires"):
+            if (bound := info.data.get(shorter)) is not None and value < bound:
+                raise ValueError(f"{value} is shorter than {shorter}, which is {bound}")
+        return value
+
+
+class LogSettings(_Section):
+    """What the server writes to standard error. Identifiers and etags, never the content of a card."""
+
+    level: LogLevel = LogLevel.INFO
+    """Least severe record to write: `debug`, `info`, `warning` or `error`."""
+
+
+class Settings(BaseSettings):
+    """The whole configuration. The environment stands above the arguments, which are the sections of the file."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        enable_decoding=False,
+        validate_default=True,
+    )
+
+    server: ServerSettings = ServerSettings()
+    sip: SipSettings = SipSettings()
+    http: HttpSettings = HttpSettings()
+    storage: StorageSettings = StorageSettings()
+    auth: AuthSettings = AuthSettings()
+    subscriptions: SubscriptionSettings = SubscriptionSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    def realm_of(self, user: str) -> str:
+        """The realm in which `user` (`sip:alice@example.com`) authenticates."""
+        return self.auth.realm or user.rpartition("@")[2]

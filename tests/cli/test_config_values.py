@@ -1,0 +1,92 @@
+"""How addresses, networks, domains and paths are written in a configuration, and what is said when they are not."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+
+from abserver.config import values
+from abserver.sip.transport import Address
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:5060", Address("127.0.0.1", 5060)),
+        ("[::1]:0", Address("::1", 0)),
+        ("0.0.0.0:65535", Address("0.0.0.0", 65535)),
+    ],
+)
+def test_a_listener_is_a_numeric_host_and_a_port(text: str, address: Address) -> None:
+    assert values.parse_address(text) == address
+    assert values.parse_address(address) is address
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost:5060", "127.0.0.1", "5060", "::1:5060", "[127.0.0.1]:5060", "[::1]", "", 5060]
+)
+def test_a_listener_without_a_numeric_host_is_refused_with_an_example(text: object) -> None:
+    with pytest.raises(ValueError, match=r"write it like '127\.0\.0\.1:5060'"):
+        values.parse_address(text)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:5O60", "127.0.0.1:١"])
+def test_a_port_out_of_range_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no port from 0 to 65535"):
+        values.parse_address(text)
+
+
+def test_a_network_may_be_one_address() -> None:
+    assert values.parse_network("192.0.2.7") == ipaddress.ip_network("192.0.2.7/32")
+    assert values.parse_network("FD00:0::/8") == ipaddress.ip_network("fd00::/8")
+
+
+def test_a_network_that_names_a_host_is_refused_with_the_network_meant() -> None:
+    with pytest.raises(ValueError, match=r"did you mean '10\.0\.0\.0/8'"):
+        values.parse_network("10.0.0.1/8")
+
+
+@pytest.mark.parametrize("text", ["proxy.example.com", "10.0.0.0/33", "", "10.0.0"])
+def test_a_network_that_is_none_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="write it like"):
+        values.parse_network(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("Example.COM", "example.com"),
+        ("example.com.", "example.com"),
+        ("localhost", "localhost"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("[2001:DB8::1]", "[2001:db8::1]"),
+    ],
+)
+def test_a_domain_is_kept_in_lower_case(text: str, domain: str) -> None:
+    assert values.parse_domain(text) == domain
+
+
+@pytest.mark.parametrize("text", ["", "a b", "-a.example", "sip:example.com", "alice@example.com", "a..b", "a" * 300])
+def test_a_domain_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no domain"):
+        values.parse_domain(text)
+
+
+@pytest.mark.parametrize("text", ["sqlite://", "sqlite:///", "postgresql://u:secret@h/d", "abserver.db"])
+def test_a_storage_url_that_is_none_is_refused_without_repeating_its_password(text: str) -> None:
+    with pytest.raises(ValueError, match="sqlite:///FILE") as caught:
+        values.parse_storage_url(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "/", "xcap-root", "/xcap-root/", "/a~~b", "/a b", "http://example.com/xcap"])
+def test_an_xcap_root_that_is_no_plain_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no XCAP root"):
+        values.parse_xcap_root(text)
+
+
+@pytest.mark.parametrize("text", ['a"b', "a\r\nb", "x" * 300])
+def test_a_realm_that_could_not_stand_in_a_header_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no realm"):
+        values.parse_realm(text)
