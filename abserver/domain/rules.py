@@ -1,0 +1,276 @@
+"""Card rules: who is let in and what he may see (RFC 4745, with an action and transformations of our own).
+
+A ruleset only ever grants. All rules whose conditions match add up (RFC 4745 §10): the handling is the maximum, the
+grant is the union. So a `block` rule does not take away what another rule allows. The action is a new one, as
+RFC 5025 §3.2.1 asks of new uses: `card-handling`, with the values and the meanings that `sub-handling` has there.
+A rule without it decides nothing and adds its transformations only; when no matching rule has it, the owner has not
+decided and is asked (`CONFIRM`).
+
+What a watcher is shown follows from the handling first: only `ALLOW` shows anything. A polite-blocked watcher gets
+the view of an empty card, and whoever is allowed always gets the level `public`.
+"""
+
+from __future__ import annotations
+
+import bisect
+import enum
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, SubElement
+
+from abserver.domain import trees
+from abserver.domain.conditions import COMMON_POLICY, Condition, Identity, Request, Validity, read_condition
+from abserver.domain.trees import InvalidDocument
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from abserver.domain.identity import Watcher
+
+CARD_RULES = "urn:abserver:xml:ns:card-rules"
+
+PUBLIC = "public"
+"""The level that every allowed watcher has."""
+
+
+class Handling(enum.IntEnum):
+    """Values of the card-handling action, as RFC 5025 §3.2.1 orders them; the larger wins."""
+
+    BLOCK = 0
+    """The subscription is rejected."""
+    CONFIRM = 10
+    """The subscription is pending until the owner decides."""
+    POLITE_BLOCK = 20
+    """The subscription looks accepted; the card looks empty."""
+    ALLOW = 30
+    """The subscription is active and shows what the grant gives."""
+
+
+_WIRE = {
+    Handling.BLOCK: "block",
+    Handling.CONFIRM: "confirm",
+    Handling.POLITE_BLOCK: "polite-block",
+    Handling.ALLOW: "allow",
+}
+_HANDLINGS = {text: handling for handling, text in _WIRE.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """Properties given by name, whatever their level."""
+
+    name: str
+    """Lower case, as in the card: `tel`."""
+    type: str | None = None
+    """Only those with this TYPE value, lower case; None for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a watcher may see. Equal grants give equal views, so a grant is the key by which views are shared."""
+
+    levels: frozenset[str] = frozenset()
+    properties: frozenset[Provided] = frozenset()
+    everything: bool = False
+
+    def provides(self, name: str, types: frozenset[str]) -> bool:
+        """Whether a property of this name and these TYPE values is given by name."""
+        return bool(self.properties) and any(
+            provided.name == name and (provided.type is None or provided.type in types) for provided in self.properties
+        )
+
+
+NOTHING = Grant()
+"""Shows an empty card."""
+EVERYTHING = Grant(everything=True)
+"""Shows the card as its owner sees it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What all matching rules say of one watcher."""
+
+    handling: Handling
+    grant: Grant
+    rule: str | None
+    """The first rule, in document order, that has this handling; None when no rule decided."""
+
+
+UNDECIDED = Decision(Handling.CONFIRM, NOTHING, None)
+"""Nobody has said anything about this watcher: the owner is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """If all conditions hold, this handling and this grant."""
+
+    id: str
+    conditions: tuple[Condition, ...]
+    """None of them: the rule is for everybody, authenticated or not."""
+    handling: Handling | None
+    grant: Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """Rules in document order, with the two indexes that make a decision cheap among thousands of rules."""
+
+    rules: tuple[Rule, ...]
+    by_one: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
+    """identity -> places of the rules that can match nobody but those they name."""
+    for_many: Sequence[int] = field(init=False, repr=False, compare=False)
+    """Places of all other rules."""
+    boundaries: Sequence[datetime.datetime] = field(init=False, repr=False, compare=False)
+    """All times at which a period begins or ends, ascending."""
+
+    def __post_init__(self) -> None:
+        by_one: defaultdict[str, list[int]] = defaultdict(list)
+        for_many: list[int] = []
+        for place, rule in enumerate(self.rules):
+            identity = next((each for each in rule.conditions if isinstance(each, Identity) and not each.many), None)
+            if identity is None:
+                for_many.append(place)
+            else:
+                for one in identity.ones:
+                    by_one[one].append(place)
+        times = {time for rule in self.rules for time in _boundaries(rule)}
+        object.__setattr__(self, "by_one", dict(by_one))
+        object.__setattr__(self, "for_many", for_many)
+        object.__setattr__(self, "boundaries", sorted(times))
+
+    def candidates(self, watcher: Watcher | None) -> Iterator[Rule]:
+        """The rules that may match this watcher, in document order."""
+        named = self.by_one.get(watcher, ()) if watcher is not None else ()
+        return (self.rules[place] for place in sorted([*named, *self.for_many]))
+
+
+def _boundaries(rule: Rule) -> Iterator[datetime.datetime]:
+    for condition in rule.conditions:
+        if isinstance(condition, Validity):
+            for period in condition.periods:
+                yield from period
+
+
+def decide(
+    ruleset: Ruleset | None, watcher: Watcher | None, utc: datetime.datetime, *, sphere: str | None = None
+) -> Decision:
+    """Combine the rules that match (RFC 4745 §10.2).
+
+    ruleset: None where the owner has no rules. watcher: None if not authenticated. utc: aware.
+    sphere: the one the owner is in, None if not known.
+    """
+    request = Request(watcher, utc, sphere)
+    matching = [
+        rule
+        for rule in (ruleset.candidates(watcher) if ruleset else ())
+        if all(condition.holds(request) for condition in rule.conditions)
+    ]
+    deciding = max((rule for rule in matching if rule.handling is not None), key=_strength, default=None)
+    if deciding is None or deciding.handling is None:
+        return UNDECIDED
+    grant = _combined(matching) if deciding.handling is Handling.ALLOW else NOTHING
+    return Decision(deciding.handling, grant, deciding.id)
+
+
+def _strength(rule: Rule) -> int:
+    return -1 if rule.handling is None else rule.handling
+
+
+def _combined(matching: Iterable[Rule]) -> Grant:
+    """The union; what another part of it covers already is left out, so that equal permissions are equal grants."""
+    grants = [rule.grant for rule in matching]
+    if any(grant.everything for grant in grants):
+        return EVERYTHING
+    properties = frozenset().union(*(grant.properties for grant in grants))
+    return Grant(
+        frozenset({PUBLIC}).union(*(grant.levels for grant in grants)),
+        frozenset(each for each in properties if each.type is None or Provided(each.name) not in properties),
+    )
+
+
+def next_change(ruleset: Ruleset | None, utc: datetime.datetime) -> datetime.datetime | None:
+    """The next time after `utc` at which a validity period begins or ends; None if no decision can change by itself."""
+    boundaries = ruleset.boundaries if ruleset else ()
+    place = bisect.bisect_right(boundaries, utc)
+    return boundaries[place] if place < len(boundaries) else None
+
+
+# Reading
+
+
+def parse_rules(content: bytes) -> Ruleset:
+    """Read a card rules document. Raises InvalidDocument if it is no ruleset; its details are the schema's to check."""
+    root = trees.parse(content)
+    if root.tag != f"{{{COMMON_POLICY}}}ruleset":
+        raise InvalidDocument(f"the document element must be <ruleset xmlns='{COMMON_POLICY}'>")
+    return Ruleset(tuple(_rule(element) for element in root.findall(f"{{{COMMON_POLICY}}}rule")))
+
+
+def _rule(element: Element) -> Rule:
+    conditions = element.find(f"{{{COMMON_POLICY}}}conditions")
+    return Rule(
+        id=element.get("id", ""),
+        conditions=() if conditions is None else tuple(read_condition(child) for child in conditions),
+        handling=_handling(element.find(f"{{{COMMON_POLICY}}}actions/{{{CARD_RULES}}}card-handling")),
+        grant=_grant(element.find(f"{{{COMMON_POLICY}}}transformations")),
+    )
+
+
+def _handling(element: Element | None) -> Handling | None:
+    """None for a value of some later version too: it decides nothing here."""
+    return None if element is None else _HANDLINGS.get((element.text or "").strip())
+
+
+def _grant(transformations: Element | None) -> Grant:
+    if transformations is None:
+        return NOTHING
+    levels = transformations.findall(f"{{{CARD_RULES}}}provide-levels/{{{CARD_RULES}}}level")
+    properties = transformations.findall(f"{{{CARD_RULES}}}provide-property")
+    return Grant(
+        levels=frozenset(name for level in levels if (name := (level.text or "").strip().lower())),
+        properties=frozenset(
+            Provided(each.get("name", "").strip().lower(), (each.get("type") or "").strip().lower() or None)
+            for each in properties
+        ),
+        everything=transformations.find(f"{{{CARD_RULES}}}provide-all") is not None,
+    )
+
+
+# Writing
+
+
+def empty_ruleset() -> bytes:
+    """A card rules document without rules: everybody who asks is pending."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<ruleset xmlns="{COMMON_POLICY}">\n</ruleset>\n'.encode()
+
+
+def decision_rule(watcher: Watcher, handling: Handling, levels: Iterable[str] = ()) -> tuple[str, bytes]:
+    """The rule by which an owner decides about one watcher: its id, and the <rule> element to PUT.
+
+    The id is the same for every decision about this watcher, so that the next one replaces this one.
+    levels: what the watcher sees beside `public`; said of `ALLOW` only.
+    """
+    rule = Element(f"{{{COMMON_POLICY}}}rule", id=rule_id(watcher))
+    identity = SubElement(SubElement(rule, f"{{{COMMON_POLICY}}}conditions"), f"{{{COMMON_POLICY}}}identity")
+    SubElement(identity, f"{{{COMMON_POLICY}}}one", id=watcher)
+    SubElement(SubElement(rule, f"{{{COMMON_POLICY}}}actions"), f"{{{CARD_RULES}}}card-handling").text = _WIRE[handling]
+    transformations = SubElement(rule, f"{{{COMMON_POLICY}}}transformations")
+    if handling is Handling.ALLOW:
+        provided = SubElement(transformations, f"{{{CARD_RULES}}}provide-levels")
+        for level in sorted({PUBLIC, *levels}):
+            SubElement(provided, f"{{{CARD_RULES}}}level").text = level
+    return rule_id(watcher), trees.canonical(rule).encode()
+
+
+def rule_id(watcher: Watcher) -> str:
+    """An XML id (an NCName) for the rule about this watcher; no two watchers share one.
+
+    Letters, digits, `.` and `-` stand for themselves, every other octet is `_` and two hexadecimal digits.
+    """
+    address = watcher.removeprefix("sip:")
+    return "w-" + re.sub(
+        r"[^A-Za-z0-9.\-]", lambda other: "".join(f"_{octet:02x}" for octet in other[0].encode()), address
+    )
