@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from xcap.core.uri import DocumentKey
+
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Mapping, Sequence
 
     from xcap.core.digest import Algorithm
 
-
-@dataclass(frozen=True, slots=True)
-class DocumentKey:
-    """Where a document lives (RFC 4825 §6.2): application usage, tree and name."""
-
-    auid: str
-    user: str | None
-    """The XUI in normal form (`sip:alice@example.com`); None is the global tree."""
-    name: str
-    """The path below the user or `global`, usually `index`; folders are separated by `/`."""
+__all__ = [
+    "Change",
+    "ChangeSink",
+    "Credential",
+    "CredentialStore",
+    "Document",
+    "DocumentKey",
+    "DocumentStore",
+    "EtagMismatch",
+]
 
 
 @dataclass(frozen=True, slots=True)
