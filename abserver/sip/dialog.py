@@ -1,0 +1,159 @@
+"""Dialogs as subscriptions make them (RFC 3261 §12, RFC 6665 §4.4.1): at the notifier and at the subscriber.
+
+A dialog is the state that requests between two ends need, and no more: when it begins and ends is the subscription's
+business. Its fields are plain values, so a row of a table holds one and a restart goes on where it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.headers import NameAddr
+from abserver.sip.message import Headers, Message, Request
+from abserver.sip.uri import SipUri
+
+MAX_FORWARDS = "70"
+"""What a request of ours starts with (§8.1.1.6)."""
+
+
+class DialogId(NamedTuple):
+    """What finds the dialog of a message (§12)."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+
+    @classmethod
+    def of_request(cls, request: Request) -> DialogId | None:
+        """The dialog, at our end, that a request from the peer is for; None if it is outside of any (§12.2.2)."""
+        local_tag = request.to.tag
+        return None if local_tag is None else cls(request.call_id, local_tag, request.from_.tag or "")
+
+
+@dataclass(slots=True)
+class Dialog:
+    """One end's state of a dialog (§12)."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    """Empty if the peer gave none, as RFC 2543 allowed (§12.1.1)."""
+    local_uri: str
+    remote_uri: str
+    remote_target: str
+    """The peer's Contact: where requests go in the end."""
+    route_set: tuple[str, ...] = ()
+    """URIs of the proxies that stay on the path, nearest first."""
+    local_cseq: int | None = None
+    """Number of our last request; None before the first."""
+    remote_cseq: int | None = None
+    """Highest number that the peer's requests had; None before the first."""
+
+    @classmethod
+    def notifier(cls, request: Request, local_tag: str) -> Dialog:
+        """The notifier's end, from the SUBSCRIBE that it accepts with `local_tag` in the To (§12.1.1).
+
+        Raises SipSyntaxError if the request has no usable Contact.
+        """
+        return cls(
+            call_id=request.call_id,
+            local_tag=local_tag,
+            remote_tag=request.from_.tag or "",
+            local_uri=request.to.uri,
+            remote_uri=request.from_.uri,
+            remote_target=_target(request),
+            route_set=_record_route(request),
+            remote_cseq=request.cseq.number,
+        )
+
+    @classmethod
+    def subscriber(cls, subscribe: Request, notify: Request) -> Dialog:
+        """The subscriber's end, from its SUBSCRIBE and the NOTIFY that answers it: the NOTIFY makes the dialog, not the
+        2xx, and its Record-Route is the route set (RFC 6665 §4.4.1).
+
+        Raises SipSyntaxError if the NOTIFY has no usable Contact.
+        """
+        return cls(
+            call_id=subscribe.call_id,
+            local_tag=subscribe.from_.tag or "",
+            remote_tag=notify.from_.tag or "",
+            local_uri=subscribe.from_.uri,
+            remote_uri=subscribe.to.uri,
+            remote_target=_target(notify),
+            route_set=_record_route(notify),
+            local_cseq=subscribe.cseq.number,
+            remote_cseq=notify.cseq.number,
+        )
+
+    @property
+    def id(self) -> DialogId:
+        return DialogId(self.call_id, self.local_tag, self.remote_tag)
+
+    def next_request(self, method: str) -> Request:
+        """Begin our next request within the dialog; it takes the next CSeq number (§12.2.1.1).
+
+        Contact, body and the method's own fields are the caller's to add; the endpoint adds the Via.
+        """
+        self.local_cseq = 1 if self.local_cseq is None else self.local_cseq + 1
+        uri, routes = self._path()
+        rows = {
+            "Max-Forwards": [MAX_FORWARDS],
+            "From": [_address(self.local_uri, self.local_tag)],
+            "To": [_address(self.remote_uri, self.remote_tag)],
+            "Call-ID": [self.call_id],
+            "CSeq": [f"{self.local_cseq} {method}"],
+        }
+        if routes:
+            rows["Route"] = [f"<{route}>" for route in routes]
+        return Request(method, uri, Headers.of_rows(rows))
+
+    def _path(self) -> tuple[str, tuple[str, ...]]:
+        """The Request-URI and the Route (§12.2.1.1)."""
+        if not self.route_set or _routes_loosely(self.route_set[0]):
+            return self.remote_target, self.route_set
+        # A strict router takes its next hop from the Request-URI and puts the first Route there.
+        first, *others = self.route_set
+        return first.partition("?")[0], (*others, self.remote_target)
+
+    def receive(self, request: Request) -> bool:
+        """Take the number of a request from the peer; False if it is out of order, to be answered 500 (§12.2.2).
+
+        Nothing else changes: what an accepted request changes beyond that, `refresh` does.
+        """
+        number = request.cseq.number
+        if self.remote_cseq is not None and number < self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True
+
+    def refresh(self, message: Message) -> None:
+        """Take the peer's new target from a SUBSCRIBE or NOTIFY that was accepted, or from the 2xx to one of ours
+        (§12.2.1.2, §12.2.2, RFC 6665 §3.1, §3.2). Without a Contact the target stays.
+        """
+        contact = message.contact
+        if contact is not None:
+            self.remote_target = contact.uri
+
+
+def _target(request: Request) -> str:
+    contact = request.contact
+    if contact is None:
+        raise SipSyntaxError("Missing Contact")
+    return contact.uri
+
+
+def _record_route(request: Request) -> tuple[str, ...]:
+    return tuple(NameAddr.parse(element).uri for element in request.headers.elements("Record-Route"))
+
+
+def _routes_loosely(uri: str) -> bool:
+    try:
+        return SipUri.parse(uri).loose_router
+    except SipSyntaxError:
+        return True  # no SIP URI: leave the path as the proxies recorded it
+
+
+def _address(uri: str, tag: str) -> str:
+    return f"<{uri}>;tag={tag}" if tag else f"<{uri}>"
