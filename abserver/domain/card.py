@@ -30,6 +30,7 @@ _VCARDS = f"{{{VCARD}}}vcards"
 _CARD = f"{{{VCARD}}}vcard"
 _GROUP = f"{{{VCARD}}}group"
 _PARAMETERS = f"{{{VCARD}}}parameters"
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,12 @@ def _runs(card: Element) -> Iterator[Run]:
 def _item(element: Element) -> Item:
     """The property; `element` loses its `x-level` and, when nothing else is in them, its parameters on the way."""
     levels: frozenset[str] | None = None
-    types: frozenset[str] = frozenset()
+    types = _NONE
     for parameters in element.findall(_PARAMETERS):
         for parameter in list(parameters):
             name = trees.split(parameter.tag)[1].lower()
             if name == "x-level":
-                levels = (levels or frozenset()) | _values(parameter)
+                levels = (levels or _NONE) | _values(parameter)
                 _drop(element=parameters, child=parameter)
             elif name == "type":
                 types |= _values(parameter)
@@ -123,4 +124,4 @@ def _drop(element: Element, child: Element) -> None:
 
 def _values(parameter: Element) -> frozenset[str]:
     """A list parameter repeats its value element (RFC 6351 §5), whatever the value's type is called."""
-    return frozenset(text for value in parameter if (text := (value.text or "").strip().lower()))
+    return frozenset([text for value in parameter if (text := (value.text or "").strip().lower())])

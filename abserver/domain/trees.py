@@ -53,22 +53,30 @@ def canonical(element: Element, scope: str = "", depth: int = 0) -> str:
     Elements carry no prefixes: each change of namespace declares a new default. White space between elements goes,
     unless the element mixes it with text.
     """
-    if depth > DEEPEST:
-        raise InvalidDocument(f"elements are nested deeper than {DEEPEST}")
     namespace, name = split(element.tag)
     opening = name if namespace == scope else f'{name} xmlns="{attribute(namespace)}"'
-    if element.attrib:
+    if element.keys():
         opening += _attributes(element.attrib)
-    inside = _inside(element, namespace, depth) if len(element) else escaped(element.text or "")
-    return f"<{opening}>{inside}</{name}>" if inside else f"<{opening}/>"
+    if len(element):
+        return f"<{opening}>{_inside(element, namespace, depth)}</{name}>"
+    text = element.text
+    return f"<{opening}>{escaped(text)}</{name}>" if text else f"<{opening}/>"
 
 
 def _inside(element: Element, scope: str, depth: int) -> str:
-    children = [canonical(child, scope, depth + 1) for child in element]
-    texts = [element.text or "", *(child.tail or "" for child in element)]
-    if not "".join(texts).strip(_BLANK):
+    if depth == DEEPEST:
+        raise InvalidDocument(f"elements are nested deeper than {DEEPEST}")
+    text = element.text
+    mixed = bool(text and text.strip(_BLANK))
+    children: list[str] = []
+    for child in element:
+        children.append(canonical(child, scope, depth + 1))
+        tail = child.tail
+        mixed = mixed or bool(tail and tail.strip(_BLANK))
+    if not mixed:
         return "".join(children)
-    return "".join(escaped(text) + child for text, child in zip(texts, [*children, ""], strict=True))
+    tails = [escaped(child.tail or "") for child in element]
+    return escaped(text or "") + "".join(map("".join, zip(children, tails, strict=True)))
 
 
 def _attributes(attributes: dict[str, str]) -> str:
