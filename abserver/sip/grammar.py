@@ -14,14 +14,14 @@ from abserver.sip.errors import SipSyntaxError
 Params = Mapping[str, str | None]
 """Parameters by lower-case name; the value as on the wire (a quoted string keeps its quotes), None for a bare name."""
 
-TOKEN_PATTERN = r"[A-Za-z0-9\-.!%*_+`'~]+"
-HOST_PATTERN = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+"  # names with "_" break the grammar, and are in use
-QUOTED_PATTERN = r'"(?:[^"\\]|\\.)*"'
+TCHARS = r"[A-Za-z0-9\-.!%*_+`'~]+"  # a token
+HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+"  # names with "_" break the grammar, and are in use
+QUOTED = r'"(?:[^"\\]|\\.)*"'
 
-_TOKEN = re.compile(TOKEN_PATTERN)
+_TOKEN = re.compile(TCHARS)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"]+")
 _PARAM = re.compile(
-    rf"[ \t]*;[ \t]*({TOKEN_PATTERN})(?:[ \t]*=[ \t]*([^\x00-\x20\x7f;,=\"<>?]+|{QUOTED_PATTERN}))?[ \t]*",
+    rf"[ \t]*;[ \t]*({TCHARS})(?:[ \t]*=[ \t]*([^\x00-\x20\x7f;,=\"<>?]+|{QUOTED}))?[ \t]*",
     re.DOTALL,
 )
 _COMMA_OR_SHELTER = re.compile(r'"(?:[^"\\]|\\.)*\\?("?)|<[^>]*(>?)|,', re.DOTALL)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import (
-    HOST_PATTERN,
-    QUOTED_PATTERN,
-    TOKEN_PATTERN,
+    HOST,
+    QUOTED,
+    TCHARS,
     Params,
     format_params,
     is_token,
@@ -28,15 +28,13 @@ from abserver.sip.grammar import (
 MAGIC_COOKIE = "z9hG4bK"
 """How a branch begins that is unique across space and time (§8.1.1.7)."""
 
-_VIA = re.compile(
-    rf"({TOKEN_PATTERN})[ \t]*/[ \t]*({TOKEN_PATTERN})[ \t]*/[ \t]*({TOKEN_PATTERN})[ \t]+({HOST_PATTERN})(?:[ \t]*:[ \t]*([0-9]+))?"
-)
-_QUOTED_DISPLAY = re.compile(rf"({QUOTED_PATTERN})[ \t]*(?=<)", re.DOTALL)
+_VIA = re.compile(rf"({TCHARS})[ \t]*/[ \t]*({TCHARS})[ \t]*/[ \t]*({TCHARS})[ \t]+({HOST})(?:[ \t]*:[ \t]*([0-9]+))?")
+_QUOTED_DISPLAY = re.compile(rf"({QUOTED})[ \t]*(?=<)", re.DOTALL)
 _BAD_DISPLAY = re.compile(r'[\x00-\x08\x0a-\x1f\x7f",;:@\\>]')
-_PLAIN_DISPLAY = re.compile(rf"{TOKEN_PATTERN}(?: {TOKEN_PATTERN})*")
-_MEDIA = re.compile(rf"({TOKEN_PATTERN})[ \t]*/[ \t]*({TOKEN_PATTERN})")
+_PLAIN_DISPLAY = re.compile(rf"{TCHARS}(?: {TCHARS})*")
+_MEDIA = re.compile(rf"({TCHARS})[ \t]*/[ \t]*({TCHARS})")
 _Q = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-_EVENT_TYPE = re.compile(TOKEN_PATTERN)
+_EVENT_TYPE = re.compile(TCHARS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,7 @@ class EventReason(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionState:
-    """The state of a subscription as a NOTIFY tells it (RFC 6665 §8.2.3). State and reason are open sets: lower-case text."""
+    """The state of a subscription as a NOTIFY tells it (RFC 6665 §8.2.3). Both sets are open: lower-case text."""
 
     state: str
     """A Substate, or an extension."""

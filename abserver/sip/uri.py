@@ -10,10 +10,10 @@ import re
 from dataclasses import dataclass, field
 
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.grammar import HOST_PATTERN, Params, parse_number
+from abserver.sip.grammar import HOST, Params, parse_number
 
 _USERINFO = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:]|%[0-9A-Fa-f]{2})+")
-_HOSTPORT = re.compile(rf"({HOST_PATTERN})(?::([0-9]+))?(?=[;?]|$)")
+_HOSTPORT = re.compile(rf"({HOST})(?::([0-9]+))?(?=[;?]|$)")
 _PARAM = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$]|%[0-9A-Fa-f]{2})+")
 
 
