@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from abserver.config.settings import DELIMITER, PREFIX, Settings
+from abserver.config.settings import DELIMITER, PREFIX, Settings, section_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,8 +105,7 @@ def _keys_of(path: list[str]) -> list[str]:
     """The sections, or the keys of one section."""
     if not path:
         return list(Settings.model_fields)
-    section = Settings.model_fields[path[0]].annotation
-    return list(getattr(section, "model_fields", ()))
+    return list(section_models()[path[0]].model_fields)
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[Problem]:

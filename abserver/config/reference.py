@@ -5,16 +5,14 @@ from __future__ import annotations
 import enum
 import json
 import textwrap
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abserver.config.settings import DELIMITER, PREFIX, Settings
+from abserver.config.settings import DELIMITER, PREFIX, section_models
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from pydantic import BaseModel
-
 _TOML_HEAD = """\
 Every key of abserver with its default value. Copy what you change; the rest may be left out.
 
@@ -59,13 +57,13 @@ class Section:
 
 def sections() -> Iterator[Section]:
     """All sections in the order of the settings."""
-    for name, field in Settings.model_fields.items():
-        defaults: BaseModel = field.default
+    for name, model in section_models().items():
+        defaults = model()
         keys = tuple(
             Key(key, _toml(getattr(defaults, key)), _paragraph(info.description or ""))
-            for key, info in type(defaults).model_fields.items()
+            for key, info in model.model_fields.items()
         )
-        yield Section(name, _paragraph(type(defaults).__doc__ or ""), keys)
+        yield Section(name, _paragraph(model.__doc__ or ""), keys)
 
 
 def default_toml() -> str:
@@ -99,6 +97,8 @@ def _toml(value: object) -> str:
             return json.dumps(value.value)
         case int():
             return str(value)
+        case Mapping():
+            return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
         case tuple() if not hasattr(value, "_fields"):
             return f"[{', '.join(_toml(item) for item in value)}]"
         case _:

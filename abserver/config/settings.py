@@ -12,7 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from abserver.config.values import Domains, Listener, Listeners, Networks, Realm, StorageUrl, XcapRoot
+from abserver.config.values import Domains, Levels, Listener, Listeners, Networks, Realm, StorageUrl, XcapRoot
+from abserver.domain.card import DEFAULT_LEVELS
 from abserver.sip.transport import Address
 
 PREFIX = "ABSERVER_"
@@ -99,6 +100,15 @@ class AuthSettings(_Section):
     after a change of this key every password has to be set anew (`abserver user passwd`)."""
 
 
+class CardSettings(_Section):
+    """How contact cards are read."""
+
+    default_levels: Levels = dict(DEFAULT_LEVELS)
+    """Level of the items that carry none of their own (`X-LEVEL`), by property name. What is not named here is
+    `private`: seen by nobody whom a rule does not grant that level or the property. An allowed watcher always has
+    the level `public`. In the environment: `fn=public,tel=friends`."""
+
+
 class SubscriptionSettings(_Section):
     """Durations of subscriptions (RFC 6665 §4.2.1.1)."""
 
@@ -139,13 +149,14 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
-    server: ServerSettings = ServerSettings()
-    sip: SipSettings = SipSettings()
-    http: HttpSettings = HttpSettings()
-    storage: StorageSettings = StorageSettings()
-    auth: AuthSettings = AuthSettings()
-    subscriptions: SubscriptionSettings = SubscriptionSettings()
-    log: LogSettings = LogSettings()
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    sip: SipSettings = Field(default_factory=SipSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    storage: StorageSettings = Field(default_factory=StorageSettings)
+    auth: AuthSettings = Field(default_factory=AuthSettings)
+    cards: CardSettings = Field(default_factory=CardSettings)
+    subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod
     def settings_customise_sources(
@@ -161,3 +172,9 @@ class Settings(BaseSettings):
     def realm_of(self, user: str) -> str:
         """The realm in which `user` (`sip:alice@example.com`) authenticates."""
         return self.auth.realm or user.rpartition("@")[2]
+
+
+def section_models() -> dict[str, type[_Section]]:
+    """The model of each section, by its name in the file."""
+    models = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {name: model for name, model in models.items() if isinstance(model, type) and issubclass(model, _Section)}

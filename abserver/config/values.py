@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
@@ -12,6 +14,7 @@ from abserver.sip.transport import Address
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
@@ -84,6 +87,20 @@ def parse_realm(value: object) -> str | None:
     return realm or None
 
 
+def parse_levels(value: object) -> Mapping[str, str]:
+    """Levels by property name, from a table or from text like `fn=public,tel=friends`."""
+    if isinstance(value, str):
+        pairs = (pair.partition("=") for pair in value.split(",") if pair.strip())
+        value = {name: level for name, _, level in pairs}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r} is no table of levels; write it like {{ fn = 'public', tel = 'friends' }}")
+    levels = {str(name).strip().lower(): str(level).strip().lower() for name, level in value.items()}
+    for name, level in levels.items():
+        if not _NAME.fullmatch(name) or not _NAME.fullmatch(level):
+            raise ValueError(f"'{name} = {level}' gives no property a level; both are letters, digits and hyphens")
+    return MappingProxyType(levels)
+
+
 def _split(value: object) -> object:
     """The items of a list that is written as one text, which is the only way the environment has."""
     if not isinstance(value, str):
@@ -104,4 +121,5 @@ Networks = Annotated[tuple[Annotated[Network, PlainValidator(parse_network)], ..
 Domains = Annotated[tuple[Annotated[str, PlainValidator(parse_domain)], ...], BeforeValidator(_split)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 XcapRoot = Annotated[str, PlainValidator(parse_xcap_root)]
+Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]
 Realm = Annotated[str | None, PlainValidator(parse_realm)]

@@ -56,6 +56,15 @@ def test_the_environment_overrides_the_file_key_by_key(file: Path, monkeypatch: 
 def test_settings_are_frozen() -> None:
     with pytest.raises(ValidationError):
         load(None).sip.udp = ()
+    with pytest.raises(TypeError):
+        load(None).cards.default_levels["tel"] = "public"  # type: ignore[index]
+
+
+def test_the_default_levels_can_be_set_in_file_and_environment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.write_text("[cards]\ndefault_levels = { fn = 'public', tel = 'friends' }\n")
+    assert load(file).cards.default_levels == {"fn": "public", "tel": "friends"}
+    monkeypatch.setenv("ABSERVER_CARDS__DEFAULT_LEVELS", "fn=public,email=colleagues")
+    assert load(file).cards.default_levels == {"fn": "public", "email": "colleagues"}
 
 
 def test_the_realm_is_the_domain_of_the_user_unless_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:

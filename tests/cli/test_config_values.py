@@ -90,3 +90,14 @@ def test_an_xcap_root_that_is_no_plain_path_is_refused(text: str) -> None:
 def test_a_realm_that_could_not_stand_in_a_header_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no realm"):
         values.parse_realm(text)
+
+
+def test_levels_are_a_table_or_one_text() -> None:
+    assert values.parse_levels({"FN": "Public"}) == values.parse_levels(" fn=public ,") == {"fn": "public"}
+    assert values.parse_levels("") == {}
+
+
+@pytest.mark.parametrize("value", ["fn", "fn=", "=public", "a b=public", {"fn": 5.5}, ["fn"], 3])
+def test_levels_that_are_no_table_of_names_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="level"):
+        values.parse_levels(value)
