@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from xcap.core.digest import ha1_table
 from xcap.core.uri import DocumentKey
 
 if TYPE_CHECKING:
@@ -87,8 +88,13 @@ class Credential:
     user: str
     """The address of record, which is the XUI too."""
     realm: str
-    ha1: Mapping[Algorithm, str]
-    """algorithm -> lower-case hex of H(username:realm:password)."""
+    ha1: Mapping[tuple[Algorithm, str], str]
+    """(algorithm, username as a client may spell it) -> H(username:realm:password) in lower-case hex."""
+
+    @classmethod
+    def of(cls, user: str, realm: str, password: str) -> Credential:
+        """What to keep of a password, for every algorithm and every spelling of the user's name."""
+        return cls(user, realm, ha1_table(user, realm, password))
 
 
 class CredentialStore(Protocol):
