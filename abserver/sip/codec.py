@@ -221,6 +221,11 @@ class StreamFramer:
         while (frame := self._next()) is not None:
             yield frame
 
+    @property
+    def pending(self) -> bool:
+        """Whether a message has begun and is not complete: its sender is to be given only so much time."""
+        return bool(self._buffer)
+
     def _next(self) -> bytes | KeepAlive | None:
         if self._size is None:
             if self._buffer.startswith(PONG_BYTES):
