@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1_048_576
 """A document; the largest ordinary thing in one is a photo of some hundred kilobytes."""
+MAX_ELEMENTS = 50_000
+"""In a document: a list of 10,000 people has about 20,000."""
 MAX_DEPTH = 64
 """Elements within elements; libxml2 stops at 256, real documents at about 10."""
 MAX_ATTRIBUTES = 128
@@ -35,7 +37,9 @@ _NO_DECLARATIONS: Mapping[str | None, str | None] = {}
 
 _TAG = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
 _TAG_NAME = re.compile(rb"[^\s/>]+")
-_ATTRIBUTE = re.compile(rb"""(?P<space>[ \t\r\n]+)(?P<name>[^\s=]+)[ \t\r\n]*=[ \t\r\n]*(?P<value>"[^"]*"|'[^']*')""")
+_ATTRIBUTE = re.compile(
+    rb"""(?<![ \t\r\n])[ \t\r\n]++(?P<name>[^\s=]+)[ \t\r\n]*=[ \t\r\n]*(?P<value>"[^"]*"|'[^']*')"""
+)
 
 
 def expanded(namespace: str | None, local: str) -> str:
@@ -90,7 +94,7 @@ def scan(content: bytes, *, namespaces: bool = True) -> Element:
     namespaces: False leaves names as written and accepts prefixes that are bound elsewhere, as in a fragment.
     Raises TooLarge, NotUtf8, NotWellFormed.
     """
-    check_encoding(content)
+    _check_encoding(content)
     parser = expat.ParserCreate("utf-8", _SEPARATOR if namespaces else None)
     scanner = _Scanner(parser)
     try:
@@ -102,7 +106,7 @@ def scan(content: bytes, *, namespaces: bool = True) -> Element:
     return scanner.root
 
 
-def check_encoding(content: bytes) -> None:
+def _check_encoding(content: bytes) -> None:
     """Raises TooLarge, NotUtf8 for bytes that are no UTF-8; what the XML declaration says is for `scan` to see."""
     if len(content) > MAX_BYTES:
         raise TooLarge(MAX_BYTES)
@@ -118,7 +122,7 @@ def attribute_value(literal: bytes) -> str:
     Raises NotUtf8, NotWellFormed, also for a text without quotes or with something after them.
     """
     element = scan(b"<_ _=" + literal + b"/>", namespaces=False)
-    if element.end(b"<_ _=" + literal + b"/>") != len(literal) + 7 or len(element.attributes) != 1:
+    if literal.strip(WHITESPACE) != literal or len(element.attributes) != 1:
         raise NotWellFormed("not one quoted value", 1, 1)
     return element.attributes["_"]
 
@@ -147,12 +151,13 @@ def attribute_spans(content: bytes, path: Sequence[Element]) -> Iterator[Attribu
 
 
 class _Scanner:
-    """Expat's handlers; builds the elements."""
+    """Expat's handlers; builds the elements within the bounds."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.root: Element
         self._parser = parser
         self._open: list[Element] = []
+        self._count = 0
         self._declarations: dict[str | None, str | None] = {}
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -172,6 +177,9 @@ class _Scanner:
         declarations = self._declarations
         if declarations:
             self._declarations = {}
+        self._count += 1
+        if self._count > MAX_ELEMENTS:
+            raise self._refusal(f"more than {MAX_ELEMENTS} elements")
         if len(attributes) + len(declarations) > MAX_ATTRIBUTES:
             raise self._refusal(f"more than {MAX_ATTRIBUTES} attributes")
         if len(self._open) == MAX_DEPTH:
