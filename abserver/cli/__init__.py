@@ -1,0 +1,24 @@
+"""The command line: one module per group of commands, registered here.
+
+The law of this room: a module imports at its head only what parsing the command line needs (so that `--help` and the
+completion of a word are immediate), and what a command works with inside the command. A user's mistake leaves as
+CommandError and is shown as two lines: what is wrong, and what to do next. A traceback means a fault of ours.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from abserver.cli import checking, serving, users
+from abserver.cli.common import Commands
+
+app = typer.Typer(
+    name="abserver",
+    cls=Commands,
+    help="Address book server: one contact card per person, item by item rules, differences pushed to every device.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks would show passwords among the local variables
+)
+app.command("serve")(serving.serve)
+app.command("check-config")(checking.check_config)
+app.add_typer(users.app, name="user")

@@ -1,0 +1,19 @@
+"""`abserver serve`: run the server in this process until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import typer
+
+from abserver.cli import common, database
+
+
+def serve(config: common.ConfigFile = None) -> None:
+    """Run the server: SIP and XCAP, one line per listener when it is ready, orderly stop on SIGTERM."""
+    settings = common.settings_from(config)
+    database.check(settings)
+
+    import uvloop
+
+    from abserver.app import serve as serve_settings
+
+    raise typer.Exit(uvloop.run(serve_settings(settings)))
