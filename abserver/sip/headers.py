@@ -54,14 +54,21 @@ class Via:
         match = _VIA.match(text)
         if match is None:
             raise SipSyntaxError("Malformed Via")
+        return cls._of_match(match, parse_params(text[match.end() :]))
+
+    @classmethod
+    def parse_hop(cls, text: str) -> Via:
+        """Parse what stands before the parameters, whatever follows: enough to refuse a request."""
+        match = _VIA.match(text)
+        if match is None:
+            raise SipSyntaxError("Malformed Via")
+        return cls._of_match(match, {})
+
+    @classmethod
+    def _of_match(cls, match: re.Match[str], params: Params) -> Via:
         name, version, transport, host, port = match.groups()
-        return cls(
-            transport.upper(),
-            host,
-            None if port is None else parse_number(port, 65535),
-            parse_params(text[match.end() :]),
-            f"{name.upper()}/{version}",
-        )
+        number = None if port is None else parse_number(port, 65535)
+        return cls(transport.upper(), host, number, params, f"{name.upper()}/{version}")
 
     def __str__(self) -> str:
         return f"{self.protocol}/{self.transport} {self.sent_by}{format_params(self.params)}"

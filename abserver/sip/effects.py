@@ -1,0 +1,57 @@
+"""What the endpoint asks its shell to do, and tells it (the sans-IO seam: nothing here does anything)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NewType
+
+if TYPE_CHECKING:
+    from abserver.sip.message import Request, Response
+    from abserver.sip.transport import Flow
+
+TransactionId = NewType("TransactionId", tuple[str, ...])
+"""What a transaction is matched by (§17.1.3, §17.2.3): branch and method at a client, with sent-by at a server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transmit:
+    """Put these bytes on that flow."""
+
+    flow: Flow
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestReceived:
+    """A request to answer by `Endpoint.respond`. It has passed `uas.check`; its top Via is stamped."""
+
+    transaction_id: TransactionId
+    request: Request
+    flow: Flow
+    """Where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceived:
+    """A response to a request of ours: any number of provisional ones, then one final."""
+
+    transaction_id: TransactionId
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """There will be no response (timer F)."""
+
+    transaction_id: TransactionId
+
+
+@dataclass(frozen=True, slots=True)
+class TransportFailed:
+    """A request or a response of ours could not be sent; its transaction is over."""
+
+    transaction_id: TransactionId
+
+
+Effect = Transmit | RequestReceived | ResponseReceived | TimedOut | TransportFailed
+"""What a call of the endpoint returns, in order."""

@@ -1,0 +1,82 @@
+"""The transport layer's rules about who is told where to answer, and where answers go (RFC 3261 §18, RFC 3581).
+
+Law: what a peer wrote about its own address is believed only where the RFC says so; where a request came from, which
+no peer can write, is what its `received` and `rport` say from here on.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abserver.sip.codec import serialize
+from abserver.sip.grammar import bare_host
+from abserver.sip.transport import Address, Flow
+
+if TYPE_CHECKING:
+    from abserver.sip.headers import Via
+    from abserver.sip.message import Request
+
+LARGEST_DATAGRAM_REQUEST = 1300
+"""Bytes; a larger request goes by a transport with congestion control where there is one (§18.1.1)."""
+
+DEFAULT_PORT = 5060
+"""The port of a sent-by without one, for UDP (§18.2.2)."""
+
+_VIA_ROOM = 120
+"""Bytes that the endpoint's Via adds, generously."""
+
+
+def is_large(request: Request) -> bool:
+    """Whether a request is to leave by TCP though its target is reached by UDP (§18.1.1)."""
+    return len(serialize(request)) + _VIA_ROOM > LARGEST_DATAGRAM_REQUEST
+
+
+def via_of(flow: Flow, branch: str) -> str:
+    """Our Via for a request that leaves on `flow`; it asks for symmetric responses (RFC 3581 §3)."""
+    return f"SIP/2.0/{flow.transport.value} {flow.local};branch={branch};rport"
+
+
+def names_us(via: Via, flow: Flow) -> bool:
+    """Whether the sent-by of a response's Via is what we wrote into the request that left on `flow` (§18.1.2)."""
+    return bare_host(via.host).lower() == flow.local.host.lower() and via.port == flow.local.port
+
+
+def stamp(via: Via, source: Address) -> Via:
+    """The topmost Via of a request as the server leaves it: with `received`, and `rport` if asked for, telling where
+    the request came from (§18.2.1, RFC 3581 §4). What the peer itself put there is replaced.
+    """
+    asked = "rport" in via.params
+    params = {name: value for name, value in via.params.items() if name != "received"}
+    if asked:
+        params["rport"] = str(source.port)
+    if asked or not _same_host(bare_host(via.host), source.host):
+        params["received"] = source.host
+    return replace(via, params=params)
+
+
+def _same_host(one: str, other: str) -> bool:
+    """Whether two hosts are one numeric address: `::1` has other spellings."""
+    return one == other or (_numeric(one) is not None and _numeric(one) == _numeric(other))
+
+
+def _numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def response_flow(via: Via, flow: Flow) -> Flow:
+    """Where the response to a request goes that came on `flow` with this topmost Via, stamped (§18.2.2, RFC 3581 §4).
+
+    Always to a numeric address: the stamp has seen to that, and an `maddr` that is a name is passed over.
+    """
+    if flow.transport.reliable:
+        return flow  # the connection it came on; if that is gone, the shell's business
+    maddr = bare_host(via.maddr or "")
+    if _numeric(maddr) is not None:
+        return replace(flow, remote=Address(maddr, via.port or DEFAULT_PORT))
+    port = via.rport if via.rport is not None else via.port or DEFAULT_PORT
+    return flow if port == flow.remote.port else replace(flow, remote=Address(flow.remote.host, port))
