@@ -379,7 +379,10 @@ def verify(
 # ---------------------------------------------------------------------------------------------- grammar (RFC 9110 §11)
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar's word, not a secret
-_PARAMETER = re.compile(rf'({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s",;]+))', re.DOTALL)
+_QUOTED = r'"((?:[^"\\]|\\.|"(?![ \t\r\n]*(?:,|$)))*)"'
+"""A quoted-string, in which a quote may stand bare unless it ends the parameter: clients that send a URI with quotes
+in it (an XCAP node selector) repeat it in `uri` without escapes."""
+_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(?:{_QUOTED}|([^\s\",;]+))", re.DOTALL)
 _SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+(?=[^\s,=])|(?=[ \t]*(?:,|$)))")
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))")
 _COUNT = re.compile(r"[0-9A-Fa-f]{8}")
@@ -442,8 +445,8 @@ def _username(parameters: Mapping[str, str]) -> str:
 
 
 def _octets(text: str) -> bytes:
-    """UTF-8; octets that were no UTF-8 on the wire arrive as surrogates, and must not break anything."""
-    return text.encode(errors="surrogatepass")
+    """The octets on the wire: UTF-8, and what was none there came as surrogate escapes."""
+    return text.encode(errors="surrogateescape")
 
 
 def _quote(value: str) -> str:

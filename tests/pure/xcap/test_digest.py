@@ -273,6 +273,14 @@ class TestHeaders:
         )
         assert credentials == Credentials('al"ice', "r", "n", "/x", "ab", qop=Qop.AUTH, cnonce="c", count="0000000a")
 
+    def test_quotes_may_stand_bare_inside_a_uri(self) -> None:
+        """curl and others copy the request target into `uri` as it is, with the quotes of a node selector."""
+        uri = '/root/app/users/sip:a@b/index/~~/list[@name="a"]/entry[@uri="sip:b"]'
+        credentials = Credentials.parse(
+            f'Digest username="u", realm="r", nonce="n", uri="{uri}", response="0", qop=auth, nc=00000001, cnonce="c"'
+        )
+        assert (credentials.uri, credentials.response, credentials.cnonce) == (uri, "0", "c")
+
     @pytest.mark.parametrize(
         "text",
         [

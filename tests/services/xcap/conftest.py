@@ -1,0 +1,114 @@
+"""A document server with one usage of no schema, its users, and ways to reach it: in process, and over a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+
+from xcap.core.digest import Nonces
+from xcap.core.usage import ApplicationUsage, Usages
+from xcap.core.usages import xcap_caps
+from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
+from xcap.ports import Change, Credential
+from xcap.service import XcapService
+from xcap.storage import migrate
+from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.documents import SqlDocumentStore
+from xcap.storage.engine import open_engine
+from xcap.storage.memory import MemoryCredentialStore, MemoryDocumentStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from xcap.ports import DocumentStore
+
+NOTES = ApplicationUsage(
+    auid="notes",
+    media_type="application/notes+xml",
+    default_namespace="urn:test:notes",
+    namespaces=("urn:test:notes",),
+    names=frozenset({"index", "other"}),
+)
+ALICE = "sip:alice@example.com"
+BOB = "sip:bob@example.com"
+PASSWORD = "open sesame"
+ROOT = "/xcap-root"
+
+
+class Sink:
+    """Remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+
+    def changed(self, change: Change) -> None:
+        self.changes.append(change)
+
+
+@dataclass
+class Server:
+    """Everything of one document server that tests look at."""
+
+    store: DocumentStore = field(default_factory=MemoryDocumentStore)
+    sink: Sink = field(default_factory=Sink)
+    credentials: MemoryCredentialStore = field(default_factory=MemoryCredentialStore)
+    nonces: Nonces = field(default_factory=lambda: Nonces(b"a secret of tests"))
+    rules: AuthenticationRules = field(
+        default_factory=lambda: AuthenticationRules(domains=("example.com", "example.org"))
+    )
+    now: float = 1000.0
+
+    def __post_init__(self) -> None:
+        self.service = XcapService(Usages([NOTES, xcap_caps.XCAP_CAPS]), self.store, self.sink)
+
+    def app(self) -> XcapApp:
+        authenticator = DigestAuthenticator(self.credentials, self.nonces, self.rules, lambda: self.now)
+        return XcapApp(self.service, authenticator, ROOT, max_body=10_000)
+
+
+@pytest.fixture
+async def server() -> Server:
+    made = Server()
+    for user in (ALICE, BOB):
+        await made.credentials.put(Credential.of(user, "example.com", PASSWORD))
+    return made
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def any_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+    """On each kind of store."""
+    if request.param == "memory":
+        yield Server()
+        return
+    engine = open_engine(f"sqlite:///{tmp_path}/xcap.sqlite")
+    await migrate.upgrade(engine)
+    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
+        yield Server(SqlDocumentStore(committer, reader))
+    await engine.dispose()
+
+
+@contextlib.asynccontextmanager
+async def listening(app: XcapApp) -> AsyncIterator[int]:
+    """Serve on a loopback port; the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None)
+        serving = uvicorn.Server(config)
+        task = asyncio.create_task(serving.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            serving.should_exit = True
+            await task
+
+
+@pytest.fixture
+async def port(server: Server) -> AsyncIterator[int]:
+    async with listening(server.app()) as port:
+        yield port
