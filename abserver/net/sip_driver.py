@@ -1,0 +1,266 @@
+"""The shell around one SIP endpoint: its sockets, its one timer, and the tasks in which requests are served.
+
+The endpoint (`abserver.sip.endpoint`) is pure; this file executes its effects and brings it datagrams, frames, time and
+failures. Law of the file: whatever a handler does, each request gets its one response and a fault is logged once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abserver.net.listeners import bind_sip, bound_address
+from abserver.net.stream import StreamLimits, StreamShell
+from abserver.net.udp import UdpSocket
+from abserver.net.ways import Ways
+from abserver.ports import Answered, RequestHandler, SendFailure
+from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransportFailed
+from abserver.sip.endpoint import Endpoint
+from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.uas import Capabilities, inspect, make_response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
+
+    from abserver.sip.effects import Effect, TransactionId
+    from abserver.sip.errors import SipSyntaxError
+    from abserver.sip.message import Request, Response
+
+log = logging.getLogger(__name__)
+
+MAX_HANDLING = 10_000
+"""Requests in handlers at once; one more is answered 503."""
+STOP_TIME = 3.0
+"""Seconds that handlers get to end when the driver stops."""
+
+
+class Direction(enum.Enum):
+    """Which way a traced message went."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """One message as it was on the wire."""
+
+    at: float
+    """Seconds since the epoch."""
+    direction: Direction
+    flow: Flow
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """A listener that is ready."""
+
+    transport: Transport
+    address: Address
+
+    def __str__(self) -> str:
+        return f"{self.transport.value.lower()} {self.address}"
+
+
+class SipDriver:
+    """A SIP node: listens from `start` to `stop`, serves requests by its handler, sends requests (`SipSender`)."""
+
+    def __init__(
+        self,
+        handler: RequestHandler,
+        capabilities: Capabilities,
+        *,
+        udp: Sequence[Address] = (),
+        tcp: Sequence[Address] = (),
+        tracer: Callable[[TracedMessage], None] | None = None,
+        limits: StreamLimits | None = None,
+    ) -> None:
+        """handler: takes requests that passed `inspect` with these capabilities.
+        udp, tcp: where to listen; a wildcard host is every address of its family.
+        tracer: told of each message in and out, in their order; None costs nothing.
+        """
+        self._handler = handler
+        self._capabilities = capabilities
+        self._listen = (udp, tcp)
+        self._tracer = tracer
+        self._endpoint = Endpoint(allow=capabilities.methods)
+        self._streams = StreamShell(
+            received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
+        )
+        self._ways = Ways(self._streams, self._spawn)
+        self._answered: dict[TransactionId, Answered] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_at = math.inf
+        self.ready: tuple[Listening, ...] = ()
+        """Where it listens, with real port numbers, once `start` has returned."""
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bind and listen. Raises PortTaken, ListenerError; then nothing is bound."""
+        self._loop = asyncio.get_running_loop()
+        datagrams, streams = bind_sip(*self._listen)
+        ready = [Listening(Transport.UDP, bound_address(sock)) for sock in datagrams]
+        ready += [Listening(Transport.TCP, bound_address(sock)) for sock in streams]
+        for sock in datagrams:
+            shell = UdpSocket(sock, received=self._received, failed=self._flow_failed)
+            self._ways.add_datagrams(shell)
+            shell.start(self._loop)
+        for sock in streams:
+            self._ways.add_listener(bound_address(sock))
+            await self._streams.listen(sock)
+        self.ready = tuple(ready)
+
+    async def stop(self) -> None:
+        """Take no more requests, give those in handlers a moment, close. Requests of ours get no answer any more."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_TIME)
+        self._answered.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._streams.stop()
+        self._ways.close()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
+    def _received(self, data: bytes, flow: Flow) -> None:
+        if self._tracer is not None:
+            self._trace(Direction.IN, flow, data)
+        try:
+            self._execute(self._endpoint.receive(data, flow, self._loop.time()))
+        except Exception:
+            log.exception("message not handled", extra={"remote": str(flow.remote)})
+
+    def _broken(self, error: SipSyntaxError, flow: Flow) -> None:
+        """A stream that can't be cut into messages: answer what can be answered before it is closed."""
+        self._execute(self._endpoint.refuse(error, flow))
+
+    def _flow_failed(self, flow: Flow) -> None:
+        self._execute(self._endpoint.flow_failed(flow))
+
+    def _expire(self) -> None:
+        self._timer, self._armed_at = None, math.inf
+        self._execute(self._endpoint.expire(self._loop.time()))
+
+    def _execute(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Transmit(flow, data):
+                    self._transmit(flow, data)
+                case RequestReceived(transaction_id, request, flow):
+                    self._serve(transaction_id, request, flow)
+                case ResponseReceived(transaction_id, response):
+                    if response.status >= 200:
+                        self._tell(transaction_id, response)
+                case TimedOut(transaction_id):
+                    self._tell(transaction_id, SendFailure.TIMEOUT)
+                case TransportFailed(transaction_id):
+                    self._tell(transaction_id, SendFailure.UNREACHABLE)
+        self._rearm()
+
+    def _rearm(self) -> None:
+        """Keep one timer at or before the endpoint's next deadline; one that is early finds nothing to do."""
+        deadline = self._endpoint.next_deadline()
+        if deadline is None or deadline >= self._armed_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(deadline, self._expire)
+        self._armed_at = deadline
+
+    def _transmit(self, flow: Flow, data: bytes) -> None:
+        if self._tracer is not None:
+            self._trace(Direction.OUT, flow, data)
+        if flow.connection:
+            if not self._streams.send(data, flow):
+                self._loop.call_soon(self._flow_failed, flow)
+        elif (datagrams := self._ways.datagrams_at(flow.local)) is not None:
+            datagrams.send(data, flow)
+
+    def _trace(self, direction: Direction, flow: Flow, data: bytes) -> None:
+        if self._tracer is not None:
+            self._tracer(TracedMessage(time.time(), direction, flow, data))
+
+    def _tell(self, transaction_id: TransactionId, outcome: Response | SendFailure) -> None:
+        answered = self._answered.pop(transaction_id, None)
+        if answered is not None:
+            self._call(answered, outcome)
+
+    def _call(self, answered: Answered, outcome: Response | SendFailure) -> None:
+        try:
+            answered(outcome)
+        except Exception:
+            log.exception("answer not handled")
+
+    # -- serving requests -------------------------------------------------------------------------------------------
+
+    def _serve(self, transaction_id: TransactionId, request: Request, flow: Flow) -> None:
+        refusal = inspect(request, self._capabilities)
+        if refusal is None and (self._stopping or len(self._tasks) >= MAX_HANDLING):
+            refusal = make_response(request, 503, headers=[("Retry-After", "5")])
+        if refusal is not None:
+            self._execute(self._endpoint.respond(transaction_id, refusal, self._loop.time()))
+        else:
+            self._spawn(self._handle(transaction_id, request, flow))
+
+    async def _handle(self, transaction_id: TransactionId, request: Request, flow: Flow) -> None:
+        """Run the handler: the one place where a fault in serving a request is logged and answered."""
+        responded = False
+
+        def respond(response: Response) -> None:
+            nonlocal responded
+            if responded:
+                raise RuntimeError("the request is answered already")
+            self._execute(self._endpoint.respond(transaction_id, response, self._loop.time()))
+            responded = True
+
+        try:
+            await self._handler(request, flow, respond)
+            if not responded:
+                raise RuntimeError("the request was left unanswered")
+        except Exception:
+            log.exception("request failed", extra={"method": request.method, "call_id": request.call_id})
+            if not responded:
+                respond(make_response(request, 500))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            log.error("task of the driver failed", exc_info=fault)
+
+    # -- sending requests -------------------------------------------------------------------------------------------
+
+    def send(self, request: Request, *, flow: Flow | None, answered: Answered) -> None:
+        """Send within a client transaction (SipSender): on `flow` if that is a live connection, else where the first
+        Route or the Request-URI points (§8.1.2). `answered` is called later, never from here."""
+
+        def found(way: Flow | None) -> None:
+            if way is None:
+                self._loop.call_soon(self._fail, answered)
+                return
+            transaction_id, effects = self._endpoint.send(request, way, self._loop.time())
+            self._answered[transaction_id] = answered
+            self._execute(effects)
+
+        self._ways.find(request, came_on=flow, found=found)
+
+    def _fail(self, answered: Answered) -> None:
+        if not self._stopping:
+            self._call(answered, SendFailure.UNREACHABLE)

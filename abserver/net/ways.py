@@ -1,0 +1,197 @@
+"""The way of a request of ours: which flow takes it to its next hop (RFC 3261 §8.1.2, §18.1.1, RFC 3263).
+
+A live connection is used again; a target is looked up if it is a name; a large request leaves by TCP although its
+target is reached by UDP, and by UDP after all if the peer takes no TCP. Most requests find their flow without waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from abserver.net.listeners import is_wildcard, source_towards
+from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.headers import NameAddr
+from abserver.sip.routing import is_large
+from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.uri import SipUri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from abserver.net.stream import StreamShell
+    from abserver.net.udp import UdpSocket
+    from abserver.sip.message import Request
+
+    Found = Callable[[Flow | None], None]
+    """Told once: the flow, or None when the next hop cannot be reached. Maybe at once, maybe later."""
+
+log = logging.getLogger(__name__)
+
+REFUSAL_KEPT = 300.0
+"""Seconds for which a peer that took no TCP connection gets large requests by UDP without another attempt."""
+MAX_REFUSALS = 65_536
+"""Peers of which that is remembered."""
+
+
+class Ways:
+    """Knows our sockets and which peers they reach."""
+
+    def __init__(self, streams: StreamShell, spawn: Callable[[Coroutine[object, object, None]], None]) -> None:
+        """spawn: runs what has to wait, in a task of the driver's."""
+        self._streams = streams
+        self._spawn = spawn
+        self._resolver = Resolver()
+        self._datagrams: list[UdpSocket] = []
+        self._at: dict[Address, UdpSocket | None] = {}
+        """Answers of `datagrams_at`; as many as this machine has addresses."""
+        self._listeners: list[Address] = []
+        self._connecting: dict[Address, list[tuple[Flow | None, Found]]] = {}
+        """Who waits for a connection, each with the UDP flow that it would do with."""
+        self._refusals: dict[Address, float] = {}
+
+    def add_datagrams(self, datagrams: UdpSocket) -> None:
+        """A UDP socket of ours."""
+        self._datagrams.append(datagrams)
+
+    def add_listener(self, address: Address) -> None:
+        """A TCP listener of ours."""
+        self._listeners.append(address)
+
+    def close(self) -> None:
+        """Close the UDP sockets."""
+        for datagrams in self._datagrams:
+            datagrams.close()
+
+    # -- from a request to a flow -----------------------------------------------------------------------------------
+
+    def find(self, request: Request, *, came_on: Flow | None, found: Found) -> None:
+        """Find the flow for a request; `came_on`, the flow of what it answers to, is taken if it still lives."""
+        if came_on is not None and came_on.connection and self._streams.is_live(came_on):
+            found(came_on)
+            return
+        try:
+            target = target_of(_next_hop(request))
+        except (Unresolvable, SipSyntaxError) as error:
+            log.info("request has nowhere to go", extra={"call_id": request.call_id, "why": str(error)})
+            found(None)
+            return
+        if target.numeric:
+            self._choose(request, target.transport, target.address, came_on, found)
+        else:
+            self._spawn(self._look_up(request, target, came_on, found))
+
+    async def _look_up(self, request: Request, target: Target, came_on: Flow | None, found: Found) -> None:
+        try:
+            address = await self._resolver.resolve(target, self._reaches)
+        except Unresolvable:
+            log.info("host not found", extra={"host": target.host})
+            found(None)
+        else:
+            self._choose(request, target.transport, address, came_on, found)
+
+    def _choose(
+        self, request: Request, transport: Transport, remote: Address, came_on: Flow | None, found: Found
+    ) -> None:
+        datagrams = self._datagrams_towards(remote, came_on) if transport is Transport.UDP else None
+        if datagrams is None:
+            self._by_tcp(remote, None, found)
+        elif is_large(request) and not self._takes_no_tcp(remote):
+            self._by_tcp(remote, datagrams.flow_to(remote), found)
+        else:
+            found(datagrams.flow_to(remote))
+
+    def _by_tcp(self, remote: Address, otherwise: Flow | None, found: Found) -> None:
+        flow = self._streams.flow_to(remote)
+        if flow is not None:
+            found(flow)
+        elif remote in self._connecting:
+            self._connecting[remote].append((otherwise, found))
+        else:
+            self._connecting[remote] = [(otherwise, found)]
+            self._spawn(self._connect(remote))
+
+    async def _connect(self, remote: Address) -> None:
+        """Open a connection for all requests that wait for it; those that only are large go by UDP if it fails.
+
+        RFC 3261 §18.1.1 speaks of refusal; a peer that lets the attempt time out is no better off.
+        """
+        flow: Flow | None = None
+        try:
+            flow = await self._streams.connect(remote, local_port=self._port_for_answers(remote))
+        except OSError as error:
+            log.info("no TCP connection", extra={"remote": str(remote), "error": str(error)})
+            self._remember_refusal(remote)
+        finally:
+            waiting = self._connecting.pop(remote)
+        for otherwise, found in waiting:
+            found(flow or otherwise)
+
+    def _takes_no_tcp(self, remote: Address) -> bool:
+        until = self._refusals.get(remote)
+        if until is None:
+            return False
+        if until > asyncio.get_running_loop().time():
+            return True
+        del self._refusals[remote]
+        return False
+
+    def _remember_refusal(self, remote: Address) -> None:
+        if len(self._refusals) >= MAX_REFUSALS:
+            self._refusals.clear()
+        self._refusals[remote] = asyncio.get_running_loop().time() + REFUSAL_KEPT
+
+    # -- our sockets ------------------------------------------------------------------------------------------------
+
+    def datagrams_at(self, local: Address) -> UdpSocket | None:
+        """The UDP socket that is `local` to its peers."""
+        try:
+            return self._at[local]
+        except KeyError:
+            fitting = (each for each in self._datagrams if _is_at(each.address, local))
+            return self._at.setdefault(local, next(fitting, None))
+
+    def _datagrams_towards(self, remote: Address, came_on: Flow | None) -> UdpSocket | None:
+        """The UDP socket to reach a peer by: the one that the peer spoke to, else one on the way to it."""
+        if came_on is not None and came_on.transport is Transport.UDP:
+            datagrams = self.datagrams_at(came_on.local)
+            if datagrams is not None and _same_family(datagrams.address, remote):
+                return datagrams
+        fitting = [each for each in self._datagrams if _same_family(each.address, remote)]
+        if len(fitting) < 2:
+            return fitting[0] if fitting else None
+        anywhere = Address("::" if ":" in remote.host else "0.0.0.0", 0)  # noqa: S104 - asks for a route, binds nothing
+        source = source_towards(remote, anywhere)
+        on_route = (each for each in fitting if _is_at(each.address, Address(source.host, each.address.port)))
+        return next(on_route, fitting[0])
+
+    def _reaches(self, remote: Address) -> bool:
+        """Whether we have a listener of that address family."""
+        return any(_same_family(address, remote) for address in self._addresses())
+
+    def _port_for_answers(self, remote: Address) -> int:
+        """The port of our sent-by on a connection we open: where we listen for TCP, else for UDP."""
+        return next((address.port for address in self._addresses() if _same_family(address, remote)), 5060)
+
+    def _addresses(self) -> list[Address]:
+        return [*self._listeners, *(each.address for each in self._datagrams)]
+
+
+def _next_hop(request: Request) -> str:
+    """The URI whose host gets the request: the first Route, unless that is behind a strict router (§8.1.2)."""
+    route = request.headers.get("Route")
+    if route is None:
+        return request.uri
+    uri = NameAddr.parse_list(route)[0].uri
+    return uri if SipUri.parse(uri).loose_router else request.uri
+
+
+def _same_family(one: Address, other: Address) -> bool:
+    return (":" in one.host) == (":" in other.host)
+
+
+def _is_at(bound: Address, local: Address) -> bool:
+    """Whether a bound address is `local`, or stands for it as a wildcard."""
+    return bound == local or (bound.port == local.port and is_wildcard(bound.host) and _same_family(bound, local))
