@@ -1,0 +1,178 @@
+"""The UDP shell over real sockets: bursts, full buffers, ICMP errors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abserver.net import udp
+from abserver.net.listeners import bind, bound_address
+from abserver.net.udp import UdpSocket
+from abserver.sip.transport import Address, Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ANY = Address("127.0.0.1", 0)
+
+
+def ignore(*_: object) -> None:
+    """For what a test does not look at."""
+
+
+@contextmanager
+def opened(
+    received: Callable[[bytes, Flow], None] = ignore, failed: Callable[[Flow], None] = ignore, host: str = "127.0.0.1"
+) -> Iterator[UdpSocket]:
+    shell = UdpSocket(bind(socket.SOCK_DGRAM, Address(host, 0)), received=received, failed=failed)
+    shell.start(asyncio.get_running_loop())
+    try:
+        yield shell
+    finally:
+        shell.close()
+        shell.close()
+
+
+async def test_a_burst_larger_than_a_batch_arrives_in_order() -> None:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    seen: list[bytes] = []
+
+    def take(data: bytes, flow: Flow) -> None:
+        seen.append(data)
+        if len(seen) == udp.BATCH * 2:
+            done.set_result(None)
+
+    with opened(take) as here, opened() as there:
+        for number in range(udp.BATCH * 2):
+            there.send(b"%d" % number, there.flow_to(here.address))
+        await done
+    assert seen == [b"%d" % number for number in range(udp.BATCH * 2)]
+
+
+async def test_other_work_goes_on_between_batches() -> None:
+    order: list[str] = []
+    done = asyncio.Event()
+
+    def take(data: bytes, flow: Flow) -> None:
+        order.append("datagram")
+        if len(order) == 1:
+            asyncio.get_running_loop().call_soon(order.append, "other")
+        if order.count("datagram") == udp.BATCH + 1:
+            done.set()
+
+    with opened(take) as here, opened() as there:
+        for _ in range(udp.BATCH + 1):
+            there.send(b"x", there.flow_to(here.address))
+        await done.wait()
+    assert order.index("other") == udp.BATCH
+
+
+async def test_a_flow_names_both_ends() -> None:
+    got: asyncio.Future[Flow] = asyncio.get_running_loop().create_future()
+    with opened(lambda data, flow: got.set_result(flow)) as here, opened() as there:
+        there.send(b"x", there.flow_to(here.address))
+        flow = await got
+        assert (flow.local, flow.remote) == (here.address, there.address)
+        assert here.flow_to(there.address) is flow
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_an_icmp_error_names_the_flow_it_is_about_and_spares_the_others(host: str) -> None:
+    """RFC 3261 §18.4."""
+    failed: asyncio.Future[Flow] = asyncio.get_running_loop().create_future()
+    got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    closed = bind(socket.SOCK_DGRAM, Address(host, 0))
+    nobody = bound_address(closed)
+    closed.close()
+    with (
+        opened(failed=failed.set_result, host=host) as here,
+        opened(lambda data, _: got.set_result(data), host=host) as live,
+    ):
+        here.send(b"lost", here.flow_to(nobody))
+        here.send(b"found", here.flow_to(live.address))  # the waiting error must not cost this one
+        assert (await failed).remote == nobody
+        assert await got == b"found"
+
+
+async def test_an_address_that_cannot_be_sent_to_fails_later_not_at_once() -> None:
+    failed: asyncio.Future[Flow] = asyncio.get_running_loop().create_future()
+    with opened(failed=failed.set_result) as here:
+        nowhere = here.flow_to(Address("255.255.255.255", 9))
+        here.send(b"x", nowhere)
+        assert not failed.done()
+        assert await failed == nowhere
+
+
+class FullSocket:
+    """A socket whose kernel buffer is full until it is told otherwise."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.full = True
+        self.asked = asyncio.Event()
+
+    def sendto(self, data: bytes, address: Address) -> int:
+        if self.full:
+            self.asked.set()
+            raise BlockingIOError
+        return self._sock.sendto(data, address)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+async def test_datagrams_wait_in_order_while_the_kernel_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    done = asyncio.Event()
+
+    def take(data: bytes, flow: Flow) -> None:
+        seen.append(data)
+        if data == b"last":
+            done.set()
+
+    with opened(take) as here, opened() as there:
+        monkeypatch.setattr(udp, "MAX_QUEUED", 10)
+        full = FullSocket(there._sock)
+        there._sock = full  # type: ignore[assignment]  # stands in for a slow network card
+        flow = there.flow_to(here.address)
+        there.send(b"first", flow)
+        there.send(b"last", flow)
+        there.send(b"too much", flow)
+        assert there.dropped == 1
+        full.asked.clear()
+        await full.asked.wait()  # once more, from the loop
+        full.full = False
+        await done.wait()
+        there.send(b"after", flow)
+    assert seen == [b"first", b"last"]
+
+
+async def test_closing_from_within_a_callback_ends_the_batch() -> None:
+    seen: list[bytes] = []
+    shells: list[UdpSocket] = []
+
+    def take(data: bytes, flow: Flow) -> None:
+        seen.append(data)
+        shells[0].close()
+
+    with opened(take) as here, opened() as there:
+        shells.append(here)
+        there.send(b"1", there.flow_to(here.address))
+        there.send(b"2", there.flow_to(here.address))
+        while not seen:
+            await asyncio.sleep(0)
+    assert seen == [b"1"]
+
+
+async def test_flows_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "MAX_FLOWS", 2)
+    with opened() as here:
+        first = here.flow_to(Address("127.0.0.1", 1))
+        for port in (2, 3):
+            here.flow_to(Address("127.0.0.1", port))
+        assert here.flow_to(Address("127.0.0.1", 1)) == first
+        assert here.flow_to(Address("127.0.0.1", 1)) is not first
