@@ -96,9 +96,10 @@ def unquote(text: str) -> str:
 
 def parse_number(text: str, limit: int) -> int:
     """Parse `1*DIGIT` up to `limit`; raises SipSyntaxError. (`int` alone takes signs, blanks and foreign digits.)"""
-    if not (text.isascii() and text.isdigit()) or len(text.lstrip("0")) > len(str(limit)) or int(text) > limit:
+    digits = text.lstrip("0") or text[-1:]
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(limit)) or int(digits) > limit:
         raise SipSyntaxError("Number Malformed or out of Range")
-    return int(text)
+    return int(digits)
 
 
 def bare_host(host: str) -> str:
