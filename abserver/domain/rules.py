@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.identity import Watcher
 
-CARD_RULES = "urn:abserver:xml:ns:card-rules"
+CARD_RULES_NAMESPACE = "urn:abserver:xml:ns:card-rules"
 
 PUBLIC = "public"
 """The level that every allowed watcher has."""
@@ -214,7 +214,7 @@ def _rule(element: Element) -> Rule:
     return Rule(
         id=element.get("id", ""),
         conditions=() if conditions is None else tuple(read_condition(child) for child in conditions),
-        handling=_handling(element.find(f"{{{COMMON_POLICY}}}actions/{{{CARD_RULES}}}card-handling")),
+        handling=_handling(element.find(f"{{{COMMON_POLICY}}}actions/{{{CARD_RULES_NAMESPACE}}}card-handling")),
         grant=_grant(element.find(f"{{{COMMON_POLICY}}}transformations")),
     )
 
@@ -227,15 +227,15 @@ def _handling(element: Element | None) -> Handling | None:
 def _grant(transformations: Element | None) -> Grant:
     if transformations is None:
         return NOTHING
-    levels = transformations.findall(f"{{{CARD_RULES}}}provide-levels/{{{CARD_RULES}}}level")
-    properties = transformations.findall(f"{{{CARD_RULES}}}provide-property")
+    levels = transformations.findall(f"{{{CARD_RULES_NAMESPACE}}}provide-levels/{{{CARD_RULES_NAMESPACE}}}level")
+    properties = transformations.findall(f"{{{CARD_RULES_NAMESPACE}}}provide-property")
     return Grant(
         levels=frozenset(name for level in levels if (name := (level.text or "").strip().lower())),
         properties=frozenset(
             Provided(each.get("name", "").strip().lower(), (each.get("type") or "").strip().lower() or None)
             for each in properties
         ),
-        everything=transformations.find(f"{{{CARD_RULES}}}provide-all") is not None,
+        everything=transformations.find(f"{{{CARD_RULES_NAMESPACE}}}provide-all") is not None,
     )
 
 
@@ -256,12 +256,14 @@ def decision_rule(watcher: Watcher, handling: Handling, levels: Iterable[str] = 
     rule = Element(f"{{{COMMON_POLICY}}}rule", id=rule_id(watcher))
     identity = SubElement(SubElement(rule, f"{{{COMMON_POLICY}}}conditions"), f"{{{COMMON_POLICY}}}identity")
     SubElement(identity, f"{{{COMMON_POLICY}}}one", id=watcher)
-    SubElement(SubElement(rule, f"{{{COMMON_POLICY}}}actions"), f"{{{CARD_RULES}}}card-handling").text = _WIRE[handling]
+    SubElement(
+        SubElement(rule, f"{{{COMMON_POLICY}}}actions"), f"{{{CARD_RULES_NAMESPACE}}}card-handling"
+    ).text = _WIRE[handling]
     transformations = SubElement(rule, f"{{{COMMON_POLICY}}}transformations")
     if handling is Handling.ALLOW:
-        provided = SubElement(transformations, f"{{{CARD_RULES}}}provide-levels")
+        provided = SubElement(transformations, f"{{{CARD_RULES_NAMESPACE}}}provide-levels")
         for level in sorted({PUBLIC, *levels}):
-            SubElement(provided, f"{{{CARD_RULES}}}level").text = level
+            SubElement(provided, f"{{{CARD_RULES_NAMESPACE}}}level").text = level
     return rule_id(watcher), trees.canonical(rule).encode()
 
 

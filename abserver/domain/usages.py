@@ -1,0 +1,117 @@
+"""The application usages of this server (RFC 4825 §5): the contact card and the card rules.
+
+Each has a schema in `schemas/` for its structure; what a schema cannot say is checked here. Messages name elements and
+rules, never values of a card.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from abserver.domain.card import VCARD
+from abserver.domain.conditions import COMMON_POLICY
+from abserver.domain.rules import CARD_RULES_NAMESPACE
+from abserver.domain.trees import split
+from xcap.core.errors import ConstraintFailure, NotUnique, UniquenessFailure
+from xcap.core.usage import ApplicationUsage
+from xcap.core.xml import load_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lxml import etree
+
+CONTACT_CARD_AUID = "org.abserver.contact-card"
+CARD_RULES_AUID = "org.abserver.card-rules"
+
+AT_MOST_ONCE = frozenset({"anniversary", "bday", "gender", "kind", "n", "prodid", "rev", "uid"})
+"""Properties of cardinality *1 (RFC 6350 §6), where those with one ALTID count as one (§5.4)."""
+
+_PLACES = {"card-handling": "actions"} | dict.fromkeys(
+    ("provide-levels", "provide-property", "provide-all"), "transformations"
+)
+"""Where the elements of our namespace stand, by the name of their parent."""
+
+
+def _elements(parent: etree._Element) -> Iterator[tuple[str, str, etree._Element]]:
+    """(namespace, local name, child) for each child element."""
+    for child in parent.iterchildren("*"):
+        yield *split(str(child.tag)), child
+
+
+def _properties(document: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+    """(local name, property) for each property of the vCard namespace, in groups or not.
+
+    Raises ConstraintFailure where there is a frame element in place of a property.
+    """
+    (card,) = document.iterchildren("*")
+    for namespace, name, child in _elements(card):
+        within = _elements(child) if (namespace, name) == (VCARD, "group") else [(namespace, name, child)]
+        for inner_namespace, inner_name, inner in within:
+            if inner_namespace != VCARD:
+                continue
+            if inner_name in ("vcards", "vcard", "group", "parameters"):
+                raise ConstraintFailure(f"<{inner_name}> cannot stand in the place of a property")
+            yield inner_name, inner
+
+
+def _check_properties(document: etree._Element) -> None:
+    """RFC 6351 §5: names in lower case, values in value elements; RFC 6350 §6: how often a property may occur."""
+    seen: Counter[str] = Counter()
+    alternatives: set[tuple[str, str]] = set()
+    for name, element in _properties(document):
+        if name != name.lower():
+            raise ConstraintFailure(f"<{name}> must be written in lower case (RFC 6351 §5.1)")
+        if any((text or "").strip() for text in (element.text, *(child.tail for child in element))):
+            raise ConstraintFailure(f"the value of <{name}> must be inside a value element such as <text>")
+        altid = element.findtext(f"{{{VCARD}}}parameters/{{{VCARD}}}altid/{{{VCARD}}}text")
+        if altid is None or (name, altid) not in alternatives:
+            seen[name] += 1
+        if altid is not None:
+            alternatives.add((name, altid))
+    if not seen["fn"]:
+        raise ConstraintFailure("a vCard needs <fn>, the name as it is shown (RFC 6350 §6.2.1)")
+    for name in sorted(AT_MOST_ONCE):
+        if seen[name] > 1:
+            raise ConstraintFailure(f"<{name}> may occur only once (RFC 6350 §6)")
+
+
+def _check_rule_ids(document: etree._Element) -> None:
+    """RFC 4745 §13: an id belongs to one rule."""
+    ids = Counter(str(rule.get("id")) for rule in document.iterchildren("*"))
+    if doubles := [rule_id for rule_id, times in ids.items() if times > 1]:
+        raise UniquenessFailure([NotUnique(quote(f'ruleset/rule[@id="{rule_id}"]/@id', "/@=")) for rule_id in doubles])
+
+
+def _check_places(document: etree._Element) -> None:
+    """What is misspelt or misplaced in our namespace would silently grant nothing, so it is refused."""
+    for element in document.iter(f"{{{CARD_RULES_NAMESPACE}}}*"):
+        parent = element.getparent()
+        name = split(str(element.tag))[1]
+        if parent is None or split(str(parent.tag))[0] == CARD_RULES_NAMESPACE:
+            continue  # inside one of ours the schema has looked
+        if str(parent.tag) != f"{{{COMMON_POLICY}}}{_PLACES.get(name)}":
+            raise ConstraintFailure(f"<{name}> of card rules is not known, or not at this place")
+
+
+CONTACT_CARD = ApplicationUsage(
+    auid=CONTACT_CARD_AUID,
+    media_type="application/vcard+xml",
+    default_namespace=VCARD,
+    namespaces=(VCARD,),
+    schema=load_schema("abserver.domain", "schemas/contact-card.xsd"),
+    constraints=(_check_properties,),
+)
+"""The owner's card: one xCard document, `index`."""
+
+CARD_RULES = ApplicationUsage(
+    auid=CARD_RULES_AUID,
+    media_type="application/auth-policy+xml",
+    default_namespace=COMMON_POLICY,
+    namespaces=(COMMON_POLICY, CARD_RULES_NAMESPACE),
+    schema=load_schema("abserver.domain", "schemas/card-rules.xsd"),
+    constraints=(_check_rule_ids, _check_places),
+)
+"""Who may see what of the card: one ruleset document, `index`."""
