@@ -32,8 +32,9 @@ def parse_document(content: bytes) -> etree._Element:
     try:
         return etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
-        # Expat accepted it and libxml2 does not: a matter of taste at the edges, such as a relative namespace.
-        raise NotWellFormed(f"not accepted ({error.code})", error.lineno or 1, (error.offset or 0) + 1) from None
+        # Expat accepted it and libxml2 does not, as with a version of XML to come or a namespace that is no URI. Its
+        # message may quote the document, so only its number is told.
+        raise NotWellFormed(f"libxml2 error {error.code}", error.lineno or 1, (error.offset or 0) + 1) from None
 
 
 def load_schema(package: str, name: str) -> etree.XMLSchema:
