@@ -135,11 +135,13 @@ class _Speaker:
         self._origin = f"{split.scheme}://{split.netloc}"
         self._path = split.path
 
-    def request(self, method: str, resource: DocumentKey | ResourceUri, **fields: str | None) -> httpx.Request:
+    def request(
+        self, method: str, resource: DocumentKey | ResourceUri, content: bytes | None = None, **fields: str | None
+    ) -> httpx.Request:
         """A request with the header fields that are not None; `_` in a name stands for `-`."""
         uri = resource if isinstance(resource, ResourceUri) else ResourceUri(resource)
         headers = {name.replace("_", "-"): value for name, value in fields.items() if value is not None}
-        return httpx.Request(method, self._origin + uri.to_path(self._path), headers=headers)
+        return httpx.Request(method, self._origin + uri.to_path(self._path), headers=headers, content=content)
 
     def get(self, resource: DocumentKey | ResourceUri, if_none_match: str | None) -> httpx.Request:
         return self.request("GET", resource, if_none_match=_quoted(if_none_match))
@@ -152,14 +154,14 @@ class _Speaker:
         if_match: str | None,
         only_new: bool,
     ) -> httpx.Request:
-        bare = self.request(
+        return self.request(
             "PUT",
             resource,
+            content,
             content_type=media_type or _media_type(resource),
             if_match=_quoted(if_match),
             if_none_match="*" if only_new else None,
         )
-        return httpx.Request(bare.method, bare.url, headers=bare.headers, content=content)
 
     def delete(self, resource: DocumentKey | ResourceUri, if_match: str | None) -> httpx.Request:
         return self.request("DELETE", resource, if_match=_quoted(if_match))

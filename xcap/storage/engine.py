@@ -34,7 +34,6 @@ def open_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         parsed.set(drivername="sqlite+aiosqlite"),
         connect_args={"isolation_level": None},  # the driver begins nothing by itself: _begin does
-        pool_reset_on_return=None,  # a Connection that is closed rolls back its own open transaction
     )
     event.listen(engine.sync_engine, "connect", _configure)
     event.listen(engine.sync_engine, "begin", _begin)

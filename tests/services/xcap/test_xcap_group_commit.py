@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from xcap.storage.commit import CommitFailed, GroupCommit, GroupRead
 from xcap.storage.engine import open_engine
@@ -98,12 +98,18 @@ async def test_a_caller_that_went_away_before_the_transaction_is_dropped(engine:
     assert await stored(engine) == [2]
 
 
-async def test_when_no_transaction_can_begin_every_waiter_is_told(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/no/such/folder.sqlite")
+async def test_when_no_transaction_can_begin_every_waiter_is_told(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "begin")
+    def refuse(connection: object) -> None:
+        raise OSError("the disk is gone")
+
+    numbers = Numbers()
     async with GroupCommit(engine) as committer:
-        results = await asyncio.gather(*(committer.do(Numbers().insert, n) for n in range(3)), return_exceptions=True)
-    await engine.dispose()
-    assert [type(result) for result in results] == [CommitFailed] * 3
+        results = await asyncio.gather(*(committer.do(numbers.insert, n) for n in range(3)), return_exceptions=True)
+        event.remove(engine.sync_engine, "begin", refuse)
+        assert [(type(result), str(result)) for result in results] == [(CommitFailed, "the disk is gone")] * 3
+        assert await committer.do(numbers.insert, 7) == 7
+    assert numbers.groups == [[7]]
 
 
 async def test_closing_waits_for_what_was_asked_and_takes_no_more(engine: AsyncEngine) -> None:

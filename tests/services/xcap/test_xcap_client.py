@@ -1,0 +1,173 @@
+"""The client, sync and async, against a server on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+
+from tests.services.xcap.conftest import ALICE, BOB, NOTES, PASSWORD, ROOT, Server
+from xcap.client import AsyncXcapClient, DigestAuth, Refused, XcapClient
+from xcap.core.digest import Algorithm, Challenge, Nonces, Qop
+from xcap.core.etag import etag_of
+from xcap.core.uri import ResourceUri
+from xcap.ports import Credential, DocumentKey
+
+KEY = DocumentKey("notes", ALICE, "index")
+CONTENT = b'<notes xmlns="urn:test:notes"><n id="a">1</n></notes>'
+
+
+def root(port: int) -> str:
+    return f"http://127.0.0.1:{port}{ROOT}"
+
+
+async def test_documents_and_nodes_are_put_fetched_and_deleted(port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        created = await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+        assert created.created
+        assert created.etag == etag_of(CONTENT)
+        node = ResourceUri(KEY, 'q:notes/q:n[@id="a"]', {"q": "urn:test:notes"})
+        attribute = ResourceUri(KEY, 'notes/n[@id="a"]/@lang')
+        changed = await client.put(node, b'<n id="a">\xc3\xbc</n>', if_match=created.etag)
+        assert not changed.created
+        assert (await client.put(attribute, b'"de"')).created
+        fetched = await client.get(node)
+        assert fetched is not None
+        assert (fetched.content, fetched.media_type) == (b'<n id="a" lang="de">\xc3\xbc</n>', "application/xcap-el+xml")
+        assert await client.get(KEY, if_none_match=fetched.etag) is None
+        left = await client.delete(node, if_match=fetched.etag)
+        assert left == etag_of(b'<notes xmlns="urn:test:notes"></notes>')
+        assert await client.delete(KEY) is None
+
+
+async def test_the_blocking_client_says_the_same(port: int) -> None:
+    def story() -> bytes:
+        with XcapClient(root(port), "alice@example.com", PASSWORD) as client:
+            version = client.put(KEY, CONTENT, media_type=NOTES.media_type, only_new=True)
+            client.put(ResourceUri(KEY, "notes/m"), b"<m/>", if_match=version.etag)
+            client.delete(ResourceUri(KEY, "notes/n"))
+            fetched = client.get(KEY)
+            assert fetched is not None
+            return fetched.content
+
+    assert await asyncio.to_thread(story) == b'<notes xmlns="urn:test:notes"><m/></notes>'
+
+
+async def test_refusals_carry_status_condition_and_phrase(port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        with pytest.raises(Refused) as conflict:
+            await client.put(ResourceUri(KEY, "notes/n"), b"<n/>")
+        assert (conflict.value.status, conflict.value.condition) == (409, "no-parent")
+        with pytest.raises(Refused) as missing:
+            await client.get(KEY)
+        assert str(missing.value) == "404 there is no such document"
+        await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+        with pytest.raises(Refused, match="412"):
+            await client.put(KEY, CONTENT, media_type=NOTES.media_type, only_new=True)
+        with pytest.raises(Refused, match="403"):
+            await client.delete(DocumentKey("notes", BOB, "index"))
+
+
+async def test_a_document_needs_its_media_type(port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        with pytest.raises(ValueError, match="media type"):
+            await client.put(KEY, CONTENT)
+
+
+async def test_a_wrong_password_is_refused_after_one_try(port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", "wrong") as client:
+        with pytest.raises(Refused, match="401"):
+            await client.get(KEY)
+
+
+async def test_hashes_serve_instead_of_a_password(server: Server, port: int) -> None:
+    """What the command line does: it reads the database and knows no password."""
+    credential = await server.credentials.credential(ALICE)
+    assert credential is not None
+    async with AsyncXcapClient(root(port), "alice", credential.ha1) as client:
+        await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+    only_md5 = {key: ha1 for key, ha1 in credential.ha1.items() if key[0] is Algorithm.MD5}
+    async with AsyncXcapClient(root(port), "alice", only_md5) as client:
+        assert await client.get(KEY) is not None
+
+
+async def test_a_nonce_is_used_for_many_requests_and_replaced_when_stale(server: Server, port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+        await asyncio.gather(*(client.get(KEY) for _ in range(20)))
+        server.now += 3600
+        assert await client.get(KEY) is not None
+
+
+async def test_a_changed_password_is_noticed_in_the_middle(server: Server, port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+        await server.credentials.put(Credential.of(ALICE, "example.com", "another"))
+        with pytest.raises(Refused, match="401"):
+            await client.get(KEY)
+
+
+class TestDigestAuth:
+    """The flow of requests, without a server."""
+
+    @staticmethod
+    def refuse(*challenges: Challenge) -> httpx.Response:
+        return httpx.Response(401, headers=[("WWW-Authenticate", str(challenge)) for challenge in challenges])
+
+    @staticmethod
+    def tries(auth: DigestAuth, *responses: httpx.Response) -> list[str | None]:
+        """The Authorization of each request that is sent while these responses come."""
+        request = httpx.Request("GET", "http://h/x")
+        flow = auth.auth_flow(request)
+        sent = [next(flow).headers.get("authorization")]
+        for response in responses:
+            try:
+                sent.append(flow.send(response).headers.get("authorization"))
+            except StopIteration:
+                break
+        return sent
+
+    def test_the_first_challenge_that_can_be_answered_is(self) -> None:
+        known = {(Algorithm.MD5, "u"): "0" * 32}
+        offered = self.refuse(Challenge("r", "n", Algorithm.SHA256), Challenge("r", "n", Algorithm.MD5))
+        [first, second] = self.tries(DigestAuth("u", known), offered)
+        assert first is None
+        assert "algorithm=MD5" in str(second)
+
+    def test_without_an_answerable_challenge_the_refusal_stands(self) -> None:
+        auth = DigestAuth("u", {})
+        assert self.tries(auth, self.refuse(Challenge("r", "n"))) == [None]
+        assert self.tries(
+            DigestAuth("u", "p"), httpx.Response(401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+        ) == [None]
+
+    def test_counts_go_up_and_start_again_with_a_new_nonce(self) -> None:
+        auth = DigestAuth("u", "p")
+        nonces = Nonces(b"s" * 16)
+        self.tries(auth, self.refuse(Challenge("r", nonces.mint(1.0))))
+        [second] = self.tries(auth)
+        assert "nc=00000002" in str(second)
+        [third, fourth] = self.tries(auth, self.refuse(Challenge("r", nonces.mint(2.0), stale=True)))
+        assert "nc=00000003" in str(third)
+        assert "nc=00000001" in str(fourth)
+
+    def test_another_realm_is_answered_and_the_same_one_is_not(self) -> None:
+        auth = DigestAuth("u", "p")
+        self.tries(auth, self.refuse(Challenge("r", "1")))
+        assert len(self.tries(auth, self.refuse(Challenge("r", "2")))) == 1
+        assert len(self.tries(auth, self.refuse(Challenge("s", "3")))) == 2
+
+    def test_auth_int_alone_is_answered_too(self) -> None:
+        [_, second] = self.tries(DigestAuth("u", "p"), self.refuse(Challenge("r", "n", qops=(Qop.AUTH_INT,))))
+        assert "qop=auth-int" in str(second)
+
+
+@pytest.mark.parametrize("body", [b"", b"<", b'<xcap-error xmlns="urn:ietf:params:xml:ns:xcap-error"/>'])
+async def test_a_report_that_cannot_be_read_is_a_refusal_all_the_same(body: bytes) -> None:
+    answer = httpx.Response(409, content=body, headers={"Content-Type": "application/xcap-error+xml"})
+    transport = httpx.MockTransport(lambda _: answer)
+    async with AsyncXcapClient("http://h/r", "alice", PASSWORD, transport=transport) as client:
+        with pytest.raises(Refused) as refusal:
+            await client.get(KEY)
+    assert (refusal.value.status, refusal.value.condition) == (409, None)
