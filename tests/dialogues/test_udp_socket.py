@@ -154,17 +154,18 @@ async def test_datagrams_wait_in_order_while_the_kernel_takes_none(monkeypatch: 
 async def test_closing_from_within_a_callback_ends_the_batch() -> None:
     seen: list[bytes] = []
     shells: list[UdpSocket] = []
+    closed = asyncio.Event()
 
     def take(data: bytes, flow: Flow) -> None:
         seen.append(data)
         shells[0].close()
+        closed.set()
 
     with opened(take) as here, opened() as there:
         shells.append(here)
         there.send(b"1", there.flow_to(here.address))
         there.send(b"2", there.flow_to(here.address))
-        while not seen:
-            await asyncio.sleep(0)
+        await closed.wait()
     assert seen == [b"1"]
 
 
