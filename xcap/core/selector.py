@@ -52,7 +52,7 @@ class Step:
         """The elements that pass the name test and then each predicate in turn."""
         chosen = elements if self.name is None else [element for element in elements if element.name == self.name]
         if self.position is not None:
-            chosen = chosen[self.position - 1 : self.position] if self.position else []
+            chosen = chosen[self.position - 1 : self.position]  # position 0 is allowed by the grammar: none
         if self.attribute is not None:
             name, value = self.attribute
             chosen = [element for element in chosen if element.attributes.get(name) == value]
