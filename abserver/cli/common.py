@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from abserver.config import Settings
-    from abserver.domain.identity import Aor
+    from abserver.domain.identity import Aor, Owner, Watcher
+    from abserver.sip.transport import Address
 
 CONFIG_VARIABLE = "ABSERVER_CONFIG"
 UNUSABLE = "the configuration cannot be used"
@@ -85,13 +86,30 @@ def address(text: str) -> Aor:
         raise CommandError(f"'{text}' is no SIP address", "Write it like sip:alice@example.com") from None
 
 
+def owner(text: str) -> Owner:
+    """As `address`, of somebody who has a card."""
+    from abserver.domain.identity import Owner
+
+    return Owner(address(text))
+
+
+def watcher(text: str) -> Watcher:
+    """As `address`, of somebody who asks or follows."""
+    from abserver.domain.identity import Watcher
+
+    return Watcher(address(text))
+
+
 def print_json(value: object) -> None:
-    """One JSON value, indented; times as ISO 8601."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """One JSON value, indented."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table as wide as its content, so that redirecting it cuts nothing."""
+_NO_LIMIT = 100_000
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
+    """A table that wraps at the edge of a terminal and nowhere else, so that scripts see whole lines."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
@@ -99,10 +117,16 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
 
     table = Table(box=SIMPLE, show_edge=False, pad_edge=False)
     for column in columns:
-        table.add_column(column, no_wrap=True, overflow="ignore")
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text(cell or "") for cell in row))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=max(console.measure(table).maximum, 1))
+        console.width = _NO_LIMIT
     console.print(table)
+
+
+def reachable(listener: Address) -> str:
+    """`host:port` by which this machine reaches a listener; one on all addresses is on loopback too."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listener.host, listener.host)  # noqa: S104 - compared, not bound
+    return str(listener._replace(host=host))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from abserver.config import Settings
+    from abserver.storage.journal import SqlJournal
     from xcap.ports import CredentialStore
 
 
@@ -61,6 +62,18 @@ async def credentials(settings: Settings, *, create: bool = False) -> AsyncItera
         GroupRead(engine) as reader,
     ):
         yield SqlCredentialStore(committer, reader)
+
+
+@asynccontextmanager
+async def journal(settings: Settings) -> AsyncIterator[SqlJournal]:
+    """The relations and update lists, for reading."""
+    from abserver.storage.journal import SqlJournal
+    from abserver.storage.journal import upgrade as upgrade_journal
+    from xcap.storage.commit import GroupCommit
+
+    async with opened(settings) as engine, GroupCommit(engine) as committer:
+        await upgrade_journal(engine)
+        yield SqlJournal(engine, committer)
 
 
 def file_of(settings: Settings) -> Path:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
+import signal
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +17,7 @@ from typer.testing import CliRunner
 from abserver.cli import app
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -39,9 +45,17 @@ class Abserver:
         self.folder = folder
         self.config = folder / "abserver.toml"
         self.database = folder / "abserver.db"
-        self.config.write_text(f'[storage]\nurl = "sqlite:///{self.database}"\n', encoding="utf-8")
+        self.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
 
-    def __call__(self, *arguments: str, stdin: str = "", config: bool = True) -> Ran:
+    def configure(self, *, http: str, sip: str) -> None:
+        """Write the configuration with these listeners."""
+        self.config.write_text(
+            f'[sip]\nudp = ["{sip}"]\ntcp = ["{sip}"]\n[http]\nlisten = "{http}"\n'
+            f'[storage]\nurl = "sqlite:///{self.database}"\n',
+            encoding="utf-8",
+        )
+
+    def __call__(self, *arguments: str, stdin: str | bytes = "", config: bool = True) -> Ran:
         """Run `abserver ARGUMENTS --config FILE`. A traceback is never what a command ends with."""
         line = [*arguments, "--config", str(self.config)] if config else list(arguments)
         result = CliRunner().invoke(app, line, input=stdin)
@@ -49,7 +63,33 @@ class Abserver:
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
 
+    @contextlib.contextmanager
+    def serving(self) -> Iterator[None]:
+        """Run `abserver serve` as a process of its own, and let the configuration name the ports that it got."""
+        line = [sys.executable, "-m", "abserver", "serve", "--config", str(self.config)]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                ready = [process.stdout.readline() for _ in ("udp", "tcp", "http")]
+                assert all(" ready on " in each for each in ready), ready
+                sip, http = (re.findall(r"127\.0\.0\.1:[0-9]+", each)[0] for each in (ready[0], ready[-1]))
+                self.configure(http=http, sip=sip)
+                yield
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(timeout=30) == 0
+
 
 @pytest.fixture
 def abserver(tmp_path: Path) -> Abserver:
     return Abserver(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Abserver]:
+    """A running server with the users alice, bob and carol, whose passwords are their names; for one test module."""
+    abserver = Abserver(tmp_path_factory.mktemp("served"))
+    for user in ("alice", "bob", "carol"):
+        assert abserver("user", "add", f"{user}@example.com", "--password", user).code == 0
+    with abserver.serving():
+        yield abserver

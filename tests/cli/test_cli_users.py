@@ -169,10 +169,11 @@ def test_check_config_looks_whether_the_database_has_a_place(abserver: Abserver,
 
 
 def test_check_config_says_what_a_good_configuration_serves(abserver: Abserver) -> None:
+    abserver.configure(http="127.0.0.1:80", sip="127.0.0.1:5062")
     ran = abserver("check-config")
     assert ran.code == 0
     assert ran.out == (
-        f"{abserver.config}: good; example.com on udp 127.0.0.1:5060, tcp 127.0.0.1:5060, http 127.0.0.1:8080\n"
+        f"{abserver.config}: good; example.com on udp 127.0.0.1:5062, tcp 127.0.0.1:5062, http 127.0.0.1:80\n"
     )
     assert not abserver.database.exists()
 

@@ -1,0 +1,88 @@
+"""Editing an owner's documents as the owner would: by XCAP, through the running server.
+
+The command line knows no other way in. It reads the owner's password hashes from the database that the configuration
+names (whoever may read that file could act as the owner anyway) and authenticates with them, so the server validates,
+stores, and tells the watchers exactly as if the owner's phone had made the edit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from abserver.cli import common, database
+from abserver.cli.common import CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from abserver.config import Settings
+    from abserver.domain.identity import Aor
+    from xcap.client import Refused, XcapClient
+    from xcap.core.uri import DocumentKey
+    from xcap.core.usage import ApplicationUsage
+    from xcap.ports import Credential
+
+DOCUMENT_NAME = "index"
+"""The one document that a user has in each usage."""
+
+
+@contextmanager
+def acting_as(owner: Aor, settings: Settings, config: Path | None) -> Iterator[XcapClient]:
+    """An XCAP client of the running server, authenticated as `owner`.
+
+    Whatever the server or the connection refuses within becomes a CommandError.
+    """
+    import httpx
+
+    from xcap.client import Refused, XcapClient
+
+    credential = asyncio.run(_credential(owner, settings))
+    origin = f"http://{common.reachable(settings.http.listen)}"
+    try:
+        with XcapClient(origin + settings.http.xcap_root, owner.removeprefix("sip:"), credential.ha1) as client:
+            yield client
+    except httpx.ConnectError:
+        start = common.with_config("serve", config)
+        raise CommandError(f"no server answers at {origin}", f"Start it: {start}") from None
+    except httpx.HTTPError as error:
+        raise CommandError(f"the server at {origin} gave no answer: {error}", "Look into its log") from None
+    except Refused as error:
+        raise CommandError(f"the server at {origin} refused: {error}", _advice(error)) from None
+
+
+def document(usage: ApplicationUsage, owner: Aor) -> DocumentKey:
+    """The owner's document in `usage`."""
+    from xcap.core.uri import DocumentKey
+
+    return DocumentKey(usage.auid, owner, DOCUMENT_NAME)
+
+
+def fetch(client: XcapClient, usage: ApplicationUsage, owner: Aor) -> bytes | None:
+    """The owner's document as it is stored; None if there is none."""
+    from xcap.client import Refused
+
+    try:
+        fetched = client.get(document(usage, owner))
+    except Refused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            return None
+        raise
+    return None if fetched is None else fetched.content
+
+
+def _advice(error: Refused) -> str:
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        return "Is it the server of this configuration? Its database or [auth] realm seems to be another one"
+    return ""
+
+
+async def _credential(owner: Aor, settings: Settings) -> Credential:
+    async with database.credentials(settings) as store:
+        credential = await store.credential(owner)
+    if credential is None:
+        raise CommandError(f"{owner} is no user of this server", f"Add the user: abserver user add {owner}")
+    return credential
