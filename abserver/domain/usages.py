@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from abserver.domain.card import VCARD
 from abserver.domain.conditions import COMMON_POLICY
 from abserver.domain.rules import CARD_RULES_NAMESPACE
 from abserver.domain.trees import split
-from xcap.core.errors import ConstraintFailure, NotUnique, UniquenessFailure
-from xcap.core.usage import ApplicationUsage
+from xcap.core.errors import ConstraintFailure
+from xcap.core.usage import ApplicationUsage, Constraint
 from xcap.core.xml import load_schema
 
 if TYPE_CHECKING:
@@ -33,6 +32,16 @@ _PLACES = {"card-handling": "actions"} | dict.fromkeys(
     ("provide-levels", "provide-property", "provide-all"), "transformations"
 )
 """Where the elements of our namespace stand, by the name of their parent."""
+
+
+def _root_is(tag: str) -> Constraint:
+    """A schema takes any of its global elements for a root; a document has one."""
+
+    def check(document: etree._Element) -> None:
+        if document.tag != tag:
+            raise ConstraintFailure(f"the document element must be {tag}")
+
+    return check
 
 
 def _elements(parent: etree._Element) -> Iterator[tuple[str, str, etree._Element]]:
@@ -78,21 +87,14 @@ def _check_properties(document: etree._Element) -> None:
             raise ConstraintFailure(f"<{name}> may occur only once (RFC 6350 §6)")
 
 
-def _check_rule_ids(document: etree._Element) -> None:
-    """RFC 4745 §13: an id belongs to one rule."""
-    ids = Counter(str(rule.get("id")) for rule in document.iterchildren("*"))
-    if doubles := [rule_id for rule_id, times in ids.items() if times > 1]:
-        raise UniquenessFailure([NotUnique(quote(f'ruleset/rule[@id="{rule_id}"]/@id', "/@=")) for rule_id in doubles])
-
-
 def _check_places(document: etree._Element) -> None:
     """What is misspelt or misplaced in our namespace would silently grant nothing, so it is refused."""
     for element in document.iter(f"{{{CARD_RULES_NAMESPACE}}}*"):
-        parent = element.getparent()
-        name = split(str(element.tag))[1]
-        if parent is None or split(str(parent.tag))[0] == CARD_RULES_NAMESPACE:
+        parents = [str(parent.tag) for parent in element.iterancestors()]
+        if split(parents[0])[0] == CARD_RULES_NAMESPACE:
             continue  # inside one of ours the schema has looked
-        if str(parent.tag) != f"{{{COMMON_POLICY}}}{_PLACES.get(name)}":
+        name = split(str(element.tag))[1]
+        if parents[0] != f"{{{COMMON_POLICY}}}{_PLACES.get(name)}":
             raise ConstraintFailure(f"<{name}> of card rules is not known, or not at this place")
 
 
@@ -102,7 +104,7 @@ CONTACT_CARD = ApplicationUsage(
     default_namespace=VCARD,
     namespaces=(VCARD,),
     schema=load_schema("abserver.domain", "schemas/contact-card.xsd"),
-    constraints=(_check_properties,),
+    constraints=(_root_is(f"{{{VCARD}}}vcards"), _check_properties),
 )
 """The owner's card: one xCard document, `index`."""
 
@@ -112,6 +114,6 @@ CARD_RULES = ApplicationUsage(
     default_namespace=COMMON_POLICY,
     namespaces=(COMMON_POLICY, CARD_RULES_NAMESPACE),
     schema=load_schema("abserver.domain", "schemas/card-rules.xsd"),
-    constraints=(_check_rule_ids, _check_places),
+    constraints=(_root_is(f"{{{COMMON_POLICY}}}ruleset"), _check_places),
 )
 """Who may see what of the card: one ruleset document, `index`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.card import DEFAULT_LEVELS, UNLISTED_LEVEL, VCARD, Card, Item, parse_card
 from abserver.domain.trees import attribute, escaped
+from abserver.domain.vcard_text import export_vcard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,11 @@ def view_of(
     name = "" if named else f"<fn><text>{escaped(owner)}</text></fn>"
     content = f"{_HEAD}{name}{''.join(written)}{_TAIL}".encode()
     return View(content, hashlib.blake2b(content, digest_size=16).hexdigest())
+
+
+def text_of(view: View) -> bytes:
+    """The view as text/vcard 4.0, for clients that do not take XML."""
+    return export_vcard(view.content)
 
 
 def _is_visible(item: Item, grant: Grant, defaults: Mapping[str, str]) -> bool:
