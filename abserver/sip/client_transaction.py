@@ -88,8 +88,8 @@ class ClientTransaction:
                 return [Effect.SEND]
             case Timer.F:
                 return self._end(Effect.TIMED_OUT)
-            case Timer.K:
-                return self._end()
+            case _:
+                return self._end()  # timer K
 
     def transport_failed(self) -> list[Effect]:
         """Take word that the request could not be sent (§17.1.4)."""

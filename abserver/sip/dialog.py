@@ -6,7 +6,7 @@ business. Its fields are plain values, so a row of a table holds one and a resta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from abserver.sip.errors import SipSyntaxError
@@ -111,11 +111,12 @@ class Dialog:
 
     def _path(self) -> tuple[str, tuple[str, ...]]:
         """The Request-URI and the Route (§12.2.1.1)."""
-        if not self.route_set or _routes_loosely(self.route_set[0]):
+        strict_router = _strict_router(self.route_set[0]) if self.route_set else None
+        if strict_router is None:
             return self.remote_target, self.route_set
-        # A strict router takes its next hop from the Request-URI and puts the first Route there.
-        first, *others = self.route_set
-        return first.partition("?")[0], (*others, self.remote_target)
+        # It takes its next hop from the Request-URI, and puts the first Route there instead.
+        params = {name: value for name, value in strict_router.params.items() if name != "method"}
+        return str(replace(strict_router, params=params, headers="")), (*self.route_set[1:], self.remote_target)
 
     def receive(self, request: Request) -> bool:
         """Take the number of a request from the peer; False if it is out of order, to be answered 500 (§12.2.2).
@@ -148,11 +149,13 @@ def _record_route(request: Request) -> tuple[str, ...]:
     return tuple(NameAddr.parse(element).uri for element in request.headers.elements("Record-Route"))
 
 
-def _routes_loosely(uri: str) -> bool:
+def _strict_router(uri: str) -> SipUri | None:
+    """The router that owns this URI, if it routes as RFC 2543 did."""
     try:
-        return SipUri.parse(uri).loose_router
+        router = SipUri.parse(uri)
     except SipSyntaxError:
-        return True  # no SIP URI: leave the path as the proxies recorded it
+        return None  # no SIP URI: leave the path as the proxies recorded it
+    return None if router.loose_router else router
 
 
 def _address(uri: str, tag: str) -> str:

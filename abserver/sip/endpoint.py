@@ -192,7 +192,8 @@ class Endpoint:
         for transaction_id in self._transactions_on(flow):
             if (sent := self._sent.get(transaction_id)) is not None:
                 effects += self._carry_out_sent(transaction_id, sent, sent.machine.transport_failed())
-            elif (received := self._received.get(transaction_id)) is not None:
+            else:
+                received = self._received[transaction_id]
                 effects += self._carry_out_received(transaction_id, received, received.machine.transport_failed())
         return effects
 
@@ -248,7 +249,7 @@ class Endpoint:
                 case server_transaction.Effect.SEND_TRYING:
                     received.response = serialize(make_response(received.request, 100))
                     carried_out.append(Transmit(received.flow, received.response))
-                case server_transaction.Effect.FAILED:
+                case _:
                     carried_out.append(TransportFailed(transaction_id))
         if received.machine.state is server_transaction.State.TERMINATED:
             del self._received[transaction_id]

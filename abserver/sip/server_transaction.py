@@ -91,12 +91,11 @@ class ServerTransaction:
         """Fire the timers that are due by `now`."""
         effects: list[Effect] = []
         while (timer := self.deadlines.pop_due(now)) is not None:
-            match timer:
-                case Timer.TRYING:
-                    self.state = State.PROCEEDING
-                    effects.append(Effect.SEND_TRYING)
-                case Timer.GIVE_UP | Timer.J:
-                    self._end()
+            if timer is Timer.TRYING:
+                self.state = State.PROCEEDING
+                effects.append(Effect.SEND_TRYING)
+            else:
+                self._end()  # timer J, or the client has given up
         return effects
 
     def transport_failed(self) -> list[Effect]:

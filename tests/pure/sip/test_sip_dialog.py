@@ -131,6 +131,12 @@ def test_a_strict_router_takes_the_request_uri() -> None:
     assert request.headers.get_all("Route") == routes
 
 
+def test_a_strict_router_loses_what_a_request_uri_may_not_hold() -> None:
+    """§12.2.1.1, §19.1.1 Table 1: headers and the method parameter."""
+    dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1:5070;method=NOTIFY;a=b?Subject=x>"), "a1")
+    assert dialog.next_request("NOTIFY").uri == "sip:p1:5070;a=b"
+
+
 def test_a_route_that_is_no_sip_uri_does_not_stop_us() -> None:
     dialog = Dialog.notifier(subscribe(Record_Route="<proxy:one>"), "a1")
     assert dialog.next_request("NOTIFY").headers.get("Route") == "<proxy:one>"

@@ -48,6 +48,15 @@ def test_a_crlf_before_and_one_after_a_message_are_no_ping() -> None:
     assert list(StreamFramer().feed(b"\r\n" + FIRST + b"\r\n")) == [KeepAlive.PONG, FIRST, KeepAlive.PONG]
 
 
+def test_a_message_is_pending_from_its_first_byte_to_its_last() -> None:
+    framer = StreamFramer()
+    pending = []
+    for part in (b"", FIRST[:1], FIRST[1:-1], FIRST[-1:]):
+        list(framer.feed(part))
+        pending.append(framer.pending)
+    assert pending == [False, True, True, False]
+
+
 def broken(data: bytes, limits: Limits | None = None) -> SipSyntaxError:
     framer = StreamFramer(limits or Limits())
     with pytest.raises(SipSyntaxError) as caught:
