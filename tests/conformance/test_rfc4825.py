@@ -282,6 +282,10 @@ class TestSection7And8PutOfElements:
         with pytest.raises(CannotInsert):
             put(SIBLINGS, "root/el2", b"<el4/>")
 
+    def test_8_2_4_a_replacement_that_would_leave_the_position_to_the_next_of_its_name_fails(self) -> None:
+        with pytest.raises(CannotInsert):
+            put(b"<root><el/><el/><el/></root>", "root/el[2]", b"<other/>")
+
     def test_8_2_3_a_selector_of_several_elements_cannot_be_put(self) -> None:
         with pytest.raises(CannotInsert, match="several"):
             put(SIBLINGS, "root/el1", b"<el1/>")

@@ -118,9 +118,10 @@ def test_an_attribute_of_the_xml_namespace_needs_no_declaration() -> None:
 
 
 @pytest.mark.parametrize("document", [b"<a/>", b"<a xmlns=''/>", b"<a xmlns='urn:d'/>"])
-def test_a_namespace_declaration_cannot_be_put_as_an_attribute(document: bytes) -> None:
+@pytest.mark.parametrize("selector", ["a/@xmlns", "*/@xmlns"])
+def test_a_namespace_declaration_cannot_be_put_as_an_attribute(document: bytes, selector: str) -> None:
     with pytest.raises(Conflict):
-        put(document, "a/@xmlns", b"'urn:p'")
+        put(document, selector, b"'urn:p'")
 
 
 def test_an_equal_value_may_be_written_anew_in_the_attribute_that_selects() -> None:
