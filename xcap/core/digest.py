@@ -1,15 +1,11 @@
-"""HTTP Digest (RFC 7616), as SIP uses it too (RFC 8760): challenges, credentials, nonces, verdicts.
+"""HTTP Digest (RFC 7616), as SIP uses it too (RFC 8760): challenges, credentials, and what a server makes of them.
 
-Pure: secrets, client nonces and `now` (monotonic seconds) are arguments. Three decisions shape this file.
+Pure: secrets, client nonces and `now` (monotonic seconds) are arguments. Two decisions shape this file.
 
 Usernames. H(A1) covers the username exactly as the client spells it, and clients spell the address of record
 `sip:alice@example.com` in three ways: `alice` (phones, with the domain as realm), `alice@example.com`, and the whole
 address. A server that keeps no password cannot derive one hash from another, so `usernames_of` names the forms, one
 hash is kept for each, and `user_of` finds whose they are. A form with another case or an escape does not verify.
-
-Nonces prove themselves: time, number, and a keyed hash of both, so a challenge costs no memory. Memory begins with the
-first good answer: then the nonce's counts are remembered, in a bounded table, to refuse a replay (§5.12). Whatever
-that table had to forget is refused as stale, never accepted twice.
 
 Stale is said only to who knows the password: the response is checked first, whatever the nonce. So a client with a
 wrong password never loops, and after a restart (which changes the secret) nobody is asked for a password again.
@@ -17,8 +13,6 @@ wrong password never loops, and after a restart (which changes the secret) nobod
 
 from __future__ import annotations
 
-import base64
-import binascii
 import contextlib
 import enum
 import hashlib
@@ -28,15 +22,34 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from xcap.core.authfields import MalformedDigest, quoted, schemes
+from xcap.core.nonces import Nonces, Verdict
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+
+__all__ = [
+    "Algorithm",
+    "Challenge",
+    "Credentials",
+    "MalformedDigest",
+    "Nonces",
+    "Qop",
+    "Verdict",
+    "authorization",
+    "authorization_from_ha1",
+    "ha1",
+    "ha1_table",
+    "response_value",
+    "user_of",
+    "usernames_of",
+    "verify",
+]
 
 MAX_HEADER = 4096
 """Characters of a header value that are looked at; no real client comes near it."""
 
-
-class MalformedDigest(ValueError):
-    """A challenge or credentials that are not well formed (§3.4: "the proper response is a 4xx error code")."""
+_COUNT = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 class Algorithm(enum.Enum):
@@ -106,13 +119,13 @@ class Challenge:
     opaque: str | None = None
 
     def __str__(self) -> str:
-        parts = [f"realm={_quote(self.realm)}", f"nonce={_quote(self.nonce)}", f"algorithm={self.algorithm.value}"]
+        parts = [f"realm={quoted(self.realm)}", f"nonce={quoted(self.nonce)}", f"algorithm={self.algorithm.value}"]
         if self.qops:
             parts.append(f'qop="{", ".join(qop.value for qop in self.qops)}"')
         if self.stale:
             parts.append("stale=true")
         if self.opaque is not None:
-            parts.append(f"opaque={_quote(self.opaque)}")
+            parts.append(f"opaque={quoted(self.opaque)}")
         return "Digest " + ", ".join(parts)
 
     @classmethod
@@ -123,7 +136,7 @@ class Challenge:
         """
         found: list[Challenge] = []
         with contextlib.suppress(MalformedDigest):
-            for scheme, parameters in _schemes(text[:MAX_HEADER]):
+            for scheme, parameters in schemes(text[:MAX_HEADER]):
                 if scheme == "digest":
                     with contextlib.suppress(MalformedDigest):
                         found.append(cls._of(parameters))
@@ -167,10 +180,10 @@ class Credentials:
         """Raises MalformedDigest, also for another scheme and for an algorithm that was never offered."""
         if len(text) > MAX_HEADER:
             raise MalformedDigest("credentials are too long")
-        schemes = list(_schemes(text))
-        if len(schemes) != 1 or schemes[0][0] != "digest":
+        found = list(schemes(text))
+        if len(found) != 1 or found[0][0] != "digest":
             raise MalformedDigest("not one Digest credential")
-        parameters = schemes[0][1]
+        parameters = found[0][1]
         qop = parameters.get("qop")
         if qop is not None and (qop.lower() not in {known.value for known in Qop} or not parameters.get("cnonce")):
             raise MalformedDigest("qop is unknown, or has no cnonce")
@@ -191,13 +204,13 @@ class Credentials:
         )
 
     def __str__(self) -> str:
-        quoted = {"username": self.username, "realm": self.realm, "nonce": self.nonce, "uri": self.uri}
-        parts = [f"{name}={_quote(value)}" for name, value in quoted.items()]
+        texts = {"username": self.username, "realm": self.realm, "nonce": self.nonce, "uri": self.uri}
+        parts = [f"{name}={quoted(value)}" for name, value in texts.items()]
         parts += [f'response="{self.response}"', f"algorithm={self.algorithm.value}"]
         if self.qop is not None:
-            parts += [f"cnonce={_quote(self.cnonce)}", f"qop={self.qop.value}", f"nc={self.count}"]
+            parts += [f"cnonce={quoted(self.cnonce)}", f"qop={self.qop.value}", f"nc={self.count}"]
         if self.opaque is not None:
-            parts.append(f"opaque={_quote(self.opaque)}")
+            parts.append(f"opaque={quoted(self.opaque)}")
         return "Digest " + ", ".join(parts)
 
 
@@ -254,109 +267,6 @@ def authorization_from_ha1(
 # ---------------------------------------------------------------------------------------------- server side
 
 
-class Verdict(enum.Enum):
-    """What a server makes of credentials."""
-
-    GOOD = "the user knows the password, and this is no replay"
-    STALE = "the password is right and the nonce is not valid (any more): challenge again with stale=true"
-    REPLAYED = "the password is right and this count was seen before: challenge again with stale=true"
-    BAD = "the user is unknown or the password is wrong: challenge again, without stale"
-
-
-@dataclass(slots=True)
-class _Counts:
-    """Which counts of a nonce were used: the highest, and a bit for each of the WINDOW before it."""
-
-    minted: int
-    highest: int = 0
-    seen: int = 0
-
-    def use(self, count: int) -> bool:
-        """Whether `count` is new; counts may arrive out of order within the window."""
-        ahead = count - self.highest
-        if ahead > 0:
-            self.seen = ((self.seen << ahead) | 1) & _WINDOW_BITS if ahead < WINDOW else 1
-            self.highest = count
-            return True
-        bit = 1 << -ahead
-        if -ahead >= WINDOW or self.seen & bit:
-            return False
-        self.seen |= bit
-        return True
-
-
-WINDOW = 128
-"""How far requests that share a nonce may overtake each other."""
-_WINDOW_BITS = (1 << WINDOW) - 1
-_STAMP = 16
-"""Octets of a nonce before its keyed hash: 8 of time in milliseconds, 8 of a running number."""
-_SIGNATURE = 16
-
-
-class Nonces:
-    """Mints nonces and remembers how those in use were counted; one per realm of trust, shared by HTTP and SIP.
-
-    secret: random, at least 16 octets; a new one at each start makes older nonces stale.
-    lifetime: seconds from minting to staleness.
-    capacity: nonces remembered at most (about 300 octets each); when more are in use, the oldest go stale.
-    """
-
-    def __init__(self, secret: bytes, *, lifetime: float = 300.0, capacity: int = 100_000) -> None:
-        self._key = hashlib.blake2b(secret, digest_size=32).digest()
-        self._lifetime = int(lifetime * 1000)
-        self._capacity = capacity
-        self._number = 0
-        self._used: dict[bytes, _Counts] = {}
-        self._forgotten = -1
-        """The latest minting among the nonces that were dropped from `_used`."""
-
-    def mint(self, now: float) -> str:
-        """A nonce that nobody else gets."""
-        self._number += 1
-        stamp = int(now * 1000).to_bytes(8, "big") + self._number.to_bytes(8, "big")
-        return base64.b64encode(stamp + self._sign(stamp)).decode("ascii")
-
-    def use(self, nonce: str, count: int, now: float) -> Verdict:
-        """Count one request with `nonce`, whose response is known to be right: GOOD, STALE or REPLAYED."""
-        stamp = self._stamp(nonce)
-        if stamp is None:
-            return Verdict.STALE
-        minted = int.from_bytes(stamp[:8], "big")
-        if int(now * 1000) - minted > self._lifetime:
-            self._used.pop(stamp, None)
-            return Verdict.STALE
-        counts = self._used.get(stamp)
-        if counts is None:
-            if minted <= self._forgotten:
-                return Verdict.STALE
-            counts = self._remember(stamp, minted, now)
-        return Verdict.GOOD if counts.use(count) else Verdict.REPLAYED
-
-    def _remember(self, stamp: bytes, minted: int, now: float) -> _Counts:
-        """Make room, first by what has expired: entries are in the order of first use, about that of minting."""
-        expired = int(now * 1000) - self._lifetime
-        while self._used:
-            oldest, counts = next(iter(self._used.items()))
-            if counts.minted >= expired and len(self._used) < self._capacity:
-                break
-            del self._used[oldest]
-            self._forgotten = max(self._forgotten, counts.minted)
-        self._used[stamp] = counts = _Counts(minted)
-        return counts
-
-    def _stamp(self, nonce: str) -> bytes | None:
-        """The stamp of a nonce of ours, else None."""
-        try:
-            octets = base64.b64decode(nonce, validate=True)
-        except (binascii.Error, ValueError):
-            return None
-        stamp, signature = octets[:_STAMP], octets[_STAMP:]
-        return stamp if hmac.compare_digest(signature, self._sign(stamp)) else None
-
-    def _sign(self, stamp: bytes) -> bytes:
-        return hashlib.blake2b(stamp, key=self._key, digest_size=_SIGNATURE).digest()
-
-
 _NOBODY = "0" * 32
 """Stands in for the hash of an unknown user, so that the answer takes as long as for a known one."""
 
@@ -374,46 +284,6 @@ def verify(
     if ha1 is None or not right:
         return Verdict.BAD
     return nonces.use(credentials.nonce, int(credentials.count or "1", 16), now)
-
-
-# ---------------------------------------------------------------------------------------------- grammar (RFC 9110 §11)
-
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar's word, not a secret
-_QUOTED = r'"((?:[^"\\]|\\.|"(?![ \t\r\n]*(?:,|$)))*)"'
-"""A quoted-string, in which a quote may stand bare unless it ends the parameter: clients that send a URI with quotes
-in it (an XCAP node selector) repeat it in `uri` without escapes."""
-_PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(?:{_QUOTED}|([^\s\",;]+))", re.DOTALL)
-_SCHEME = re.compile(rf"({_TOKEN})(?:[ \t]+(?=[^\s,=])|(?=[ \t]*(?:,|$)))")
-_TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))")
-_COUNT = re.compile(r"[0-9A-Fa-f]{8}")
-
-
-def _schemes(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """Split a header value into its schemes (lower case) with their parameters (names lower case, values unquoted)."""
-    scheme: str | None = None
-    parameters: dict[str, str] = {}
-    position = _skip(text, 0)
-    while position < len(text):
-        if match := _PARAMETER.match(text, position):
-            name = match[1].lower()
-            if scheme is None or name in parameters:
-                raise MalformedDigest("a parameter without a scheme, or twice")
-            parameters[name] = match[3] if match[2] is None else re.sub(r"\\(.)", r"\1", match[2], flags=re.DOTALL)
-        elif match := _SCHEME.match(text, position):
-            if scheme is not None:
-                yield scheme, parameters
-            scheme, parameters = match[1].lower(), {}
-            if token68 := _TOKEN68.match(text, match.end()):
-                match = token68
-        else:
-            raise MalformedDigest("not a list of authentication parameters")
-        position = _skip(text, match.end())
-    if scheme is not None:
-        yield scheme, parameters
-
-
-def _skip(text: str, position: int) -> int:
-    return len(text) - len(text[position:].lstrip(" \t\r\n,"))
 
 
 def _required(parameters: Mapping[str, str], name: str) -> str:
@@ -447,8 +317,3 @@ def _username(parameters: Mapping[str, str]) -> str:
 def _octets(text: str) -> bytes:
     """The octets on the wire: UTF-8, and what was none there came as surrogate escapes."""
     return text.encode(errors="surrogateescape")
-
-
-def _quote(value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

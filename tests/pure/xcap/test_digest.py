@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from xcap.core.digest import (
     MAX_HEADER,
-    WINDOW,
     Algorithm,
     Challenge,
     Credentials,
@@ -28,6 +27,7 @@ from xcap.core.digest import (
     usernames_of,
     verify,
 )
+from xcap.core.nonces import WINDOW
 
 NONCE = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v"
 OPAQUE = "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"

@@ -100,6 +100,20 @@ async def test_a_nonce_is_used_for_many_requests_and_replaced_when_stale(server:
         assert await client.get(KEY) is not None
 
 
+async def test_of_many_requests_at_once_one_creates_and_every_node_stays(port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        creations = await asyncio.gather(
+            *(client.put(KEY, CONTENT, media_type=NOTES.media_type, only_new=True) for _ in range(10)),
+            return_exceptions=True,
+        )
+        assert sorted(getattr(result, "status", 201) for result in creations) == [201] + [412] * 9
+        nodes = [ResourceUri(KEY, f'notes/m[@id="{n}"]') for n in range(20)]
+        await asyncio.gather(*(client.put(node, f'<m id="{n}"/>'.encode()) for n, node in enumerate(nodes)))
+        fetched = await client.get(KEY)
+        assert fetched is not None
+        assert all(f'<m id="{n}"/>'.encode() in fetched.content for n in range(20))
+
+
 async def test_a_changed_password_is_noticed_in_the_middle(server: Server, port: int) -> None:
     async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
         await client.put(KEY, CONTENT, media_type=NOTES.media_type)
