@@ -1,0 +1,29 @@
+"""What an event package fixes, in the words of RFC 6665 §5.4; the packages that we serve are values of this type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EventPackage:
+    """The numbers and names of one package (RFC 6665 §5.4.1 to §5.4.5)."""
+
+    name: str
+    """The event type token: case-sensitive, compared byte by byte (§8.2.1)."""
+    default_expires: int
+    """Seconds granted to a SUBSCRIBE without Expires (§5.4.4)."""
+    min_expires: int
+    """Seconds; a shorter wish gets 423, except zero (§4.2.1.1)."""
+    max_expires: int
+    """Seconds; a longer wish is shortened (§4.2.1.1)."""
+    body_types: tuple[str, ...]
+    """Media types that a NOTIFY may carry, the default first (§5.4.5)."""
+
+    def granted(self, wish: int | None) -> int:
+        """The duration in seconds for an Expires wish; 0 stays 0 (an unsubscription or a poll)."""
+        return self.default_expires if wish is None else min(wish, self.max_expires)
+
+    def too_brief(self, wish: int | None) -> bool:
+        """Whether the wish gets 423 (RFC 6665 §4.2.1.1: only when 0 < wish < 3600 and below our minimum)."""
+        return wish is not None and 0 < wish < min(3600, self.min_expires)
