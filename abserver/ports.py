@@ -6,14 +6,22 @@ Services and shells are siblings that know only this file and the pure rooms bel
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from abserver.domain.relation import Relation
+from abserver.domain.view import View
 from abserver.sip.message import Request, Response
 from abserver.sip.transport import Flow
 
 if TYPE_CHECKING:
     import datetime
+
+    from abserver.domain.identity import Owner, Watcher
+    from abserver.events.contact_card import Formats
+    from abserver.sip.dialog import Dialog
+    from abserver.sip.headers import Substate
 
 
 class SendFailure(enum.Enum):
@@ -52,4 +60,113 @@ class Clock(Protocol):
 
     def utc(self) -> datetime.datetime:
         """The wall clock, aware UTC: for rows and validity rules only."""
+        ...
+
+
+# -- documents ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A document as services read it."""
+
+    content: bytes
+    etag: str
+
+
+class Documents(Protocol):
+    """The owner's documents, read when a policy is made; None where there is none."""
+
+    async def card(self, owner: Owner) -> StoredDocument | None: ...
+
+    async def rules(self, owner: Owner) -> StoredDocument | None: ...
+
+
+# -- the journal: what survives a crash -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRecord:
+    """The synchronization update list of the subscribed-for user: how often and when the owner's data last changed."""
+
+    owner: Owner
+    version: int
+    """Modification version: +1 for each change of card or rules that was noticed; never goes back."""
+    modified_at: datetime.datetime
+    card_etag: str | None
+    rules_etag: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceKey:
+    """One user agent of one watcher, as far as it follows one owner."""
+
+    owner: Owner
+    watcher: Watcher
+    device: str
+    """The `+sip.instance` URN of its Contact, else the Contact's user@host:port (design: one device per user agent)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """The synchronization update list of one subscriber device: the view that it last acknowledged."""
+
+    key: DeviceKey
+    tag: str
+    """The view's tag; its content is kept as a View as long as a record names it."""
+    version: int
+    """The owner's modification version that the view belongs to."""
+    at: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRecord:
+    """One subscription dialog, with all that is needed to go on with it after a restart."""
+
+    key: DeviceKey
+    dialog: Dialog
+    """`local_cseq` is the ceiling that was reserved, so that CSeq stays monotonic over a crash."""
+    event_id: str | None
+    formats: Formats
+    told: Substate | None
+    expires_at: datetime.datetime
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRemoved:
+    """The dialog is over; named by its Call-ID and tags."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+
+
+Record = Relation | OwnerRecord | DeviceRecord | SubscriptionRecord | SubscriptionRemoved | View
+"""One fact to keep; the last one of a key wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the journal knew when the server starts."""
+
+    relations: Sequence[Relation]
+    owners: Sequence[OwnerRecord]
+    devices: Sequence[DeviceRecord]
+    subscriptions: Sequence[SubscriptionRecord]
+
+
+class Journal(Protocol):
+    """The durable side of relations, update lists, subscriptions and delivered views."""
+
+    async def write(self, *records: Record) -> None:
+        """Returns when all records are durable, in one step and in the order of the calls."""
+        ...
+
+    async def load(self) -> Snapshot: ...
+
+    async def view(self, tag: str) -> View | None: ...
+
+    async def collect_views(self) -> None:
+        """Forget views that no device record names."""
         ...

@@ -1,0 +1,127 @@
+"""Who sends a SIP request: digest (RFC 8760 over RFC 7616), or a trusted peer's word (RFC 3325).
+
+The From header is a claim and never an identity. P-Asserted-Identity counts from peers whose address is configured as
+trusted, and is ignored from all others. Refusal looks the same for an unknown user and for a wrong password.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from typing import TYPE_CHECKING
+
+from abserver.domain.identity import InvalidAor, Watcher, domain_of, parse_aor
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.headers import NameAddr
+from abserver.sip.uas import make_response
+from xcap.core.digest import Algorithm, Challenge, Credentials, MalformedDigest, Verdict, user_of, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abserver.ports import Clock
+    from abserver.sip.message import Request, Response
+    from abserver.sip.transport import Flow
+    from xcap.core.digest import Nonces
+    from xcap.ports import CredentialStore
+
+log = logging.getLogger(__name__)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+OFFERED = (Algorithm.SHA256, Algorithm.MD5)
+"""One challenge each, the preferred first (RFC 8760 §2.3)."""
+
+
+class Authenticator:
+    """Finds the identity behind a request, or the 401 that asks for it (RFC 6665 §4.2.1.3: not 407)."""
+
+    def __init__(
+        self,
+        credentials: CredentialStore,
+        nonces: Nonces,
+        clock: Clock,
+        *,
+        domains: Sequence[str],
+        realm: str | None = None,
+        trusted_peers: Sequence[Network] = (),
+        offered: Sequence[Algorithm] = OFFERED,
+    ) -> None:
+        """realm: None is the user's own domain."""
+        self._credentials = credentials
+        self._nonces = nonces
+        self._clock = clock
+        self._domains = tuple(domains)
+        self._realm = realm
+        self._trusted_peers = tuple(trusted_peers)
+        self._offered = tuple(offered)
+
+    async def identify(self, request: Request, flow: Flow) -> Watcher | Response:
+        """The authenticated sender, or the response that refuses or challenges. Raises SipSyntaxError."""
+        asserted = self._asserted(request) if self._trusts(flow) else None
+        if asserted is not None:
+            return asserted
+        realm = self._realm_for(request)
+        for text in request.headers.get_all("Authorization"):
+            try:
+                credentials = Credentials.parse(text)
+            except MalformedDigest as error:
+                return make_response(request, 400, reason=f"Malformed Authorization: {error}")
+            if credentials.realm == realm:
+                return await self._verify(request, flow, credentials)
+        return self._challenge(request, stale=False)
+
+    def _trusts(self, flow: Flow) -> bool:
+        if not self._trusted_peers:
+            return False
+        peer = ipaddress.ip_address(flow.remote.host)
+        return any(peer in network for network in self._trusted_peers)
+
+    def _asserted(self, request: Request) -> Watcher | None:
+        """The SIP identity that a trusted peer asserts; a tel URI beside it names the same user (RFC 3325 §9.1)."""
+        for element in request.headers.elements("P-Asserted-Identity"):
+            uri = NameAddr.parse(element).uri
+            if uri.partition(":")[0].lower() in ("sip", "sips"):
+                return Watcher(_aor(uri))
+        return None
+
+    async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
+        user = user_of(credentials.username, self._domain_for(request))
+        known = await self._credentials.credential(user)
+        verdict = verify(
+            credentials,
+            ha1=known.ha1.get((credentials.algorithm, credentials.username)) if known else None,
+            method=request.method,
+            nonces=self._nonces,
+            now=self._clock.now(),
+            body=request.body,
+        )
+        if verdict is Verdict.GOOD:
+            return Watcher(_aor(user))
+        if verdict is Verdict.BAD:
+            log.warning("wrong credentials", extra={"user": user, "peer": str(flow.remote), "call_id": request.call_id})
+        return self._challenge(request, stale=verdict is not Verdict.BAD)
+
+    def _challenge(self, request: Request, *, stale: bool) -> Response:
+        nonce, realm = self._nonces.mint(self._clock.now()), self._realm_for(request)
+        challenges = [Challenge(realm=realm, nonce=nonce, algorithm=each, stale=stale) for each in self._offered]
+        return make_response(request, 401, headers=[("WWW-Authenticate", str(each)) for each in challenges])
+
+    def _realm_for(self, request: Request) -> str:
+        return self._realm or self._domain_for(request)
+
+    def _domain_for(self, request: Request) -> str:
+        """The domain to look for the user in: that of From if it is one of ours. Only a hint for the challenge: a
+        wrong one finds no user."""
+        try:
+            domain = domain_of(parse_aor(request.from_.uri))
+        except InvalidAor:
+            domain = ""
+        return domain if domain in self._domains else self._domains[0]
+
+
+def _aor(uri: str) -> Watcher:
+    try:
+        return Watcher(parse_aor(uri))
+    except InvalidAor as error:
+        raise SipSyntaxError("Malformed Identity") from error

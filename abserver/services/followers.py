@@ -1,0 +1,126 @@
+"""The subscriptions that live: one `Followed` per dialog, found by dialog, by device and by owner."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections import defaultdict
+from typing import TYPE_CHECKING, TypeVar
+
+from abserver.ports import SubscriptionRecord, SubscriptionRemoved
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from abserver.domain.identity import Owner, Watcher
+    from abserver.events.contact_card import Formats
+    from abserver.events.package import EventPackage
+    from abserver.events.subscription import Subscription
+    from abserver.ports import DeviceKey
+    from abserver.sip.dialog import Dialog, DialogId
+    from abserver.sip.transport import Flow
+
+Group = TypeVar("Group")
+
+CSEQ_BLOCK = 256
+"""CSeq numbers reserved in the journal at a time: a restart goes on above the block, so that none is used twice."""
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Followed:
+    """One subscription dialog of one device."""
+
+    key: DeviceKey
+    dialog: Dialog
+    package: EventPackage
+    event_id: str | None
+    formats: Formats
+    flow: Flow
+    machine: Subscription
+    ceiling: int = 0
+    """The highest CSeq that the journal has reserved for the dialog."""
+    booked: float | None = None
+    """When the sweeper looks at it next."""
+    lasting: bool = True
+    """False for a poll: over with its first NOTIFY, and not worth a record (RFC 6665 §4.4.3)."""
+
+    def record(self, now: float, utc: datetime.datetime) -> SubscriptionRecord:
+        """What the journal is to keep; reserves CSeq numbers. `ceiling` counts only once the record is durable."""
+        return SubscriptionRecord(
+            key=self.key,
+            dialog=dataclasses.replace(self.dialog, local_cseq=(self.dialog.local_cseq or 0) + CSEQ_BLOCK),
+            event_id=self.event_id,
+            formats=self.formats,
+            told=self.machine.told,
+            expires_at=utc + datetime.timedelta(seconds=self.machine.expires_at - now),
+            flow=self.flow,
+        )
+
+    def removal(self) -> SubscriptionRemoved:
+        """What tells the journal that the dialog is over."""
+        return SubscriptionRemoved(self.dialog.call_id, self.dialog.local_tag, self.dialog.remote_tag)
+
+
+class Followers:
+    """All subscription dialogs of one server."""
+
+    def __init__(self) -> None:
+        self._dialogs: dict[DialogId, Followed] = {}
+        self._devices: dict[DeviceKey, Followed] = {}
+        self._owners: defaultdict[Owner, dict[DialogId, Followed]] = defaultdict(dict)
+        self._watchers: defaultdict[tuple[Owner, Watcher], dict[DialogId, Followed]] = defaultdict(dict)
+
+    def __len__(self) -> int:
+        return len(self._dialogs)
+
+    def __contains__(self, followed: Followed) -> bool:
+        return self._dialogs.get(followed.dialog.id) is followed
+
+    def add(self, followed: Followed) -> Followed | None:
+        """Take in a dialog; returns the older one of the same device that it replaces.
+
+        A device that restarted has forgotten its dialog, and would get everything twice. A poll replaces nothing.
+        """
+        self._dialogs[followed.dialog.id] = followed
+        self._owners[followed.key.owner][followed.dialog.id] = followed
+        self._watchers[followed.key.owner, followed.key.watcher][followed.dialog.id] = followed
+        if not followed.lasting:
+            return None
+        stale = self._devices.get(followed.key)
+        self._devices[followed.key] = followed
+        return stale
+
+    def remove(self, followed: Followed) -> None:
+        """Forget a dialog; one that is not here stays forgotten."""
+        self._dialogs.pop(followed.dialog.id, None)
+        if self._devices.get(followed.key) is followed:
+            del self._devices[followed.key]
+        _take_out(self._owners, followed.key.owner, followed.dialog.id)
+        _take_out(self._watchers, (followed.key.owner, followed.key.watcher), followed.dialog.id)
+
+    def find(self, dialog: DialogId) -> Followed | None:
+        """The dialog, unless its subscription is over: then a SUBSCRIBE in it gets 481 (RFC 6665 §4.2.1.2)."""
+        followed = self._dialogs.get(dialog)
+        return None if followed is None or followed.machine.over else followed
+
+    def of(self, owner: Owner) -> Sequence[Followed]:
+        """Those who follow `owner`, as of now."""
+        return list(self._owners[owner].values()) if owner in self._owners else ()
+
+    def by(self, owner: Owner, watcher: Watcher) -> Sequence[Followed]:
+        """The dialogs in which `watcher` follows `owner`, those that are over left out."""
+        dialogs = self._watchers.get((owner, watcher), {})
+        return [each for each in dialogs.values() if not each.machine.over]
+
+    def owners(self) -> Iterable[Owner]:
+        """Everybody who is followed, as of now."""
+        return list(self._owners)
+
+
+def _take_out(groups: defaultdict[Group, dict[DialogId, Followed]], group: Group, dialog: DialogId) -> None:
+    """Remove a dialog from its group, and the group with its last one."""
+    members = groups.get(group)
+    if members is not None:
+        members.pop(dialog, None)
+        if not members:
+            del groups[group]

@@ -1,0 +1,306 @@
+"""The notifier: finds the devices that are behind and sends each what it lacks.
+
+`reconcile(owner)` is the only path by which anything is sent. It is level-triggered: an edit, a confirmation, a new
+subscription, a restart, a rule's clock and a lost hint all end here, and it compares what each device was told with
+what it should have been told. So a hint may come twice, late or never; the next one heals it.
+
+The machine in each `Followed` decides what is due (`events/subscription.py`). This room gives it the decision and the
+view of the moment, turns its notices into NOTIFY requests, and carries acknowledgements into the update lists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from abserver.domain.rules import Handling
+from abserver.events.subscription import Delivered, Ended, Gone, Notice
+from abserver.ports import SendFailure
+from abserver.services.followers import Followed
+from abserver.services.sweeping import Sweeper
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.headers import Event, EventReason, SubscriptionState, parse_seconds
+from abserver.sip.message import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abserver.domain.identity import Owner
+    from abserver.ports import Clock, Journal, SipSender
+    from abserver.services.authorizing import Authorizer, Policy
+    from abserver.services.followers import Followers
+    from abserver.services.outbox import Outbox
+    from abserver.services.relating import Relating
+    from abserver.services.update_lists import UpdateLists
+    from abserver.services.views import Views
+    from abserver.sip.message import Response
+    from abserver.sip.transport import Flow
+
+log = logging.getLogger(__name__)
+
+TURN = 200
+"""Devices handled before other work gets a turn."""
+
+RETRY = 30.0
+"""Seconds until an owner is reconciled again for whom it failed, with the database gone for example."""
+
+
+class Notifier:
+    """Keeps every device of every watcher of every owner up to date."""
+
+    def __init__(
+        self,
+        *,
+        sender: SipSender,
+        journal: Journal,
+        outbox: Outbox,
+        authorizer: Authorizer,
+        relating: Relating,
+        followers: Followers,
+        update_lists: UpdateLists,
+        views: Views,
+        clock: Clock,
+        contact: Callable[[Flow], str],
+    ) -> None:
+        """contact: the value of our Contact towards a peer on that flow."""
+        self._sender = sender
+        self._journal = journal
+        self._outbox = outbox
+        self._authorizer = authorizer
+        self._relating = relating
+        self._followers = followers
+        self._lists = update_lists
+        self._views = views
+        self._clock = clock
+        self._contact = contact
+        self._hints: dict[Owner, None] = {}
+        self._hinted = asyncio.Event()
+        self._reserving: set[asyncio.Task[None]] = set()
+        self._sweeper: Sweeper[Followed | Owner] = Sweeper(clock, self._time_came)
+
+    # -- what sets it going -----------------------------------------------------------------------------------------
+
+    def hint(self, owner: Owner) -> None:
+        """Something of `owner` may have changed: reconcile soon. Many hints in a row are one."""
+        self._hints[owner] = None
+        self._hinted.set()
+
+    async def run(self) -> None:
+        """Reconcile what was hinted, until cancelled."""
+        while True:
+            await self._hinted.wait()
+            self._hinted.clear()
+            while self._hints:
+                owner = next(iter(self._hints))
+                del self._hints[owner]
+                try:
+                    await self.reconcile(owner)
+                except Exception:  # one owner's trouble must not silence all others; the next hint tries again
+                    log.exception("reconcile failed", extra={"owner": owner})
+                    self._sweeper.book(self._clock.now() + RETRY, owner)
+
+    async def watch_the_clock(self) -> None:
+        """Do what falls due by time, until cancelled."""
+        await self._sweeper.run()
+
+    def sweep(self) -> None:
+        """Do what is due by time now."""
+        self._sweeper.sweep()
+
+    def _time_came(self, subject: Followed | Owner) -> None:
+        if not isinstance(subject, Followed):
+            self.hint(subject)
+        elif subject in self._followers:
+            subject.booked = None
+            subject.machine.expire(self._clock.now())
+            self._go_on(subject)
+            self._book(subject)
+
+    def resume(self, followed: Followed) -> None:
+        """Take in a subscription that the journal remembers; a device that is behind hears, the others do not."""
+        self._followers.add(followed)
+        self._book(followed)
+        self.hint(followed.key.owner)
+
+    # -- subscriptions ----------------------------------------------------------------------------------------------
+
+    async def begin(self, followed: Followed) -> None:
+        """Take in a subscription whose SUBSCRIBE was just answered, and send its first NOTIFY (RFC 6665 §4.2.1.2)."""
+        stale = self._followers.add(followed)
+        if stale is not None:
+            self._forget(stale)
+        await self.refreshed(followed)
+
+    async def refreshed(self, followed: Followed) -> None:
+        """A SUBSCRIBE of this subscription was just answered: send what its machine owes."""
+        self._book(followed)
+        await self._views.recall([followed.machine.delivered])
+        policy = await self._authorizer.policy(followed.key.owner)
+        if self._lists.is_news(policy):
+            self.hint(policy.owner)
+        self._settle(followed, policy)
+
+    def dropped(self, followed: Followed) -> None:
+        """The subscription ended without a NOTIFY (RFC 5839 §5.2: 204 to an unsubscription)."""
+        self._forget(followed)
+
+    def _book(self, followed: Followed) -> None:
+        """Have the sweeper look at it in time; one booking at a time, since a later deadline can wait for it."""
+        deadline = followed.machine.next_deadline()
+        if deadline is not None and (followed.booked is None or deadline < followed.booked):
+            followed.booked = deadline
+            self._sweeper.book(deadline, followed)
+
+    def _forget(self, followed: Followed) -> None:
+        self._followers.remove(followed)
+        if followed.lasting:
+            self._outbox.put(followed.removal())
+
+    # -- reconcile --------------------------------------------------------------------------------------------------
+
+    async def reconcile(self, owner: Owner) -> None:
+        """Bring the relations of `owner` and all devices that follow in step with card and rules as they are now."""
+        followers = self._followers.of(owner)
+        await self._views.recall(each.machine.delivered for each in followers)
+        policy = await self._authorizer.policy(owner)
+        self._note(policy)
+        for turn in range(0, len(followers), TURN):
+            if turn:
+                await asyncio.sleep(0)
+                policy = await self._authorizer.policy(owner)
+            for followed in followers[turn : turn + TURN]:
+                self._settle(followed, policy)
+
+    def _note(self, policy: Policy) -> None:
+        """Bring the owner's update list and relations up to date with the policy."""
+        utc = self._clock.utc()
+        modified = self._lists.modified(policy, utc)
+        if modified is not None:
+            self._outbox.put(modified)
+        self._outbox.put(*self._relating.decided(policy, utc))
+        change = policy.next_change(utc)
+        if change is not None:
+            self._sweeper.book(self._clock.now() + (change - utc).total_seconds(), policy.owner)
+
+    def _settle(self, followed: Followed, policy: Policy) -> None:
+        """Tell the machine what should be, and send what is due. Nothing is awaited after the policy was handed out."""
+        if followed not in self._followers:
+            return
+        decision = policy.decide(followed.key.watcher, self._clock.utc())
+        match decision.handling:
+            case Handling.BLOCK:
+                followed.machine.terminate(EventReason.REJECTED)
+            case Handling.CONFIRM:
+                followed.machine.set_pending()
+            case Handling.POLITE_BLOCK | Handling.ALLOW:
+                followed.machine.set_active(policy.view(decision.grant))
+        self._pump(followed)
+
+    def _go_on(self, followed: Followed) -> None:
+        """Send what is still due, by card and rules of this moment."""
+        if followed.machine.behind:
+            policy = self._authorizer.current(followed.key.owner)
+            if policy is not None:
+                self._settle(followed, policy)
+            else:
+                self.hint(followed.key.owner)
+
+    # -- NOTIFY -----------------------------------------------------------------------------------------------------
+
+    def _pump(self, followed: Followed) -> None:
+        """Send the NOTIFY that is due, if one is."""
+        if followed.lasting and (followed.dialog.local_cseq or 0) >= followed.ceiling:
+            self._reserve(followed)
+            return
+        notice = followed.machine.next_notice(self._clock.now())
+        if notice is not None:
+            self._sender.send(
+                self.request(followed, notice),
+                flow=followed.flow,
+                answered=lambda answer: self._answered(followed, notice, answer),
+            )
+
+    def _reserve(self, followed: Followed) -> None:
+        """Have the journal reserve more CSeq numbers, then go on."""
+
+        async def reserve() -> None:
+            record = followed.record(self._clock.now(), self._clock.utc())
+            await self._journal.write(record)
+            followed.ceiling = record.dialog.local_cseq or 0
+            self.hint(followed.key.owner)
+
+        task = asyncio.create_task(reserve())
+        self._reserving.add(task)
+        task.add_done_callback(self._reserving.discard)
+
+    def request(self, followed: Followed, notice: Notice) -> Request:
+        """The NOTIFY that says `notice` (docs/contact-card-event-package.md)."""
+        request = followed.dialog.next_request("NOTIFY")
+        headers = request.headers
+        params: dict[str, str | None] = {}
+        body, content_type = b"", None
+        if notice.view is not None:
+            headers.set("SIP-ETag", followed.formats.entity_tag(notice.view.tag))
+            if not notice.unchanged:
+                entity = self._views.entity(notice.view, notice.base, followed.formats)
+                body, content_type = entity.body, entity.content_type
+                if entity.base is not None:
+                    params["base"] = entity.base
+        headers.set("Event", str(Event(followed.package.name, followed.event_id, params)))
+        state = SubscriptionState(notice.standing, expires=notice.expires, reason=notice.reason)
+        headers.set("Subscription-State", str(state))
+        headers.set("Contact", self._contact(followed.flow))
+        if content_type is not None:
+            headers.set("Content-Type", content_type)
+        return Request(request.method, request.uri, headers, body)
+
+    def _answered(self, followed: Followed, notice: Notice, answer: Response | SendFailure) -> None:
+        """Carry the outcome of a NOTIFY into the machine and the update lists."""
+        now = self._clock.now()
+        if isinstance(answer, SendFailure):
+            log.info("NOTIFY failed", extra={**_ids(followed), "why": answer.value})
+            effects = followed.machine.answered(None, now)
+        else:
+            if answer.status >= 300:
+                log.info("NOTIFY refused", extra={**_ids(followed), "status": answer.status})
+            effects = followed.machine.answered(answer.status, now, retry_after=_retry_after(answer))
+        for effect in effects:
+            match effect:
+                case Delivered(notice=told):
+                    self._delivered(followed, told)
+                case Ended(gone=gone):
+                    self._end(followed, gone)
+        if followed in self._followers:
+            self._book(followed)
+            self._go_on(followed)
+
+    def _delivered(self, followed: Followed, notice: Notice) -> None:
+        if notice.view is not None:
+            record = self._lists.delivered(followed.key, notice.view, self._clock.utc())
+            if record is not None:
+                self._outbox.put(notice.view, record)
+
+    def _end(self, followed: Followed, gone: Gone) -> None:
+        self._forget(followed)
+        log.info("subscription ended", extra={**_ids(followed), "why": gone.name.lower()})
+        if not self._followers.by(followed.key.owner, followed.key.watcher):
+            self._outbox.put(*self._relating.unwatched(followed.key.owner, followed.key.watcher))
+
+
+def _ids(followed: Followed) -> dict[str, str]:
+    return {
+        "owner": followed.key.owner,
+        "watcher": followed.key.watcher,
+        "device": followed.key.device,
+        "call_id": followed.dialog.call_id,
+    }
+
+
+def _retry_after(response: Response) -> float | None:
+    """Seconds of a Retry-After; a comment or parameters may follow the number (RFC 3261 §20.33)."""
+    value = response.headers.get("Retry-After")
+    try:
+        return None if value is None else float(parse_seconds(value.split(";")[0].split("(")[0].strip()))
+    except SipSyntaxError:
+        return None

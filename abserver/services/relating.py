@@ -1,0 +1,83 @@
+"""The subscription relation list: who asked to follow whom, and what the owner made of it.
+
+The list follows; it never decides. Its states come from the owner's rules (`decided`) and from subscriptions that come
+and go (`asked`, `unwatched`). Each method gives the relations that changed, for the caller to make durable.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from abserver.domain import relation as relations
+from abserver.domain.identity import Aor
+from abserver.domain.relation import Relation, RelationState
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Iterable, Sequence
+
+    from abserver.domain.identity import Owner, Watcher
+    from abserver.services.authorizing import Policy
+    from abserver.services.followers import Followers
+
+log = logging.getLogger(__name__)
+
+UNDECIDED = frozenset({RelationState.PENDING, RelationState.WAITING})
+
+
+class Relating:
+    """All relations of one server, by owner."""
+
+    def __init__(self, followers: Followers, known: Iterable[Relation] = ()) -> None:
+        self._followers = followers
+        self._relations: defaultdict[Owner, dict[Watcher, Relation]] = defaultdict(dict)
+        self._pending: Counter[Watcher] = Counter()
+        for relation in known:
+            self._put(relation)
+
+    def of(self, owner: Owner, watcher: Watcher) -> Relation | None:
+        """The relation, if the watcher ever asked."""
+        return self._relations[owner].get(watcher) if owner in self._relations else None
+
+    def pending(self, watcher: Watcher) -> int:
+        """How many owners have yet to decide about this watcher."""
+        return self._pending[watcher]
+
+    def asked(self, policy: Policy, watcher: Watcher, utc: datetime.datetime) -> Sequence[Relation]:
+        """A SUBSCRIBE of the watcher is accepted. Owners have no relation with themselves."""
+        if Aor(watcher) == policy.owner:
+            return ()
+        old = self.of(policy.owner, watcher)
+        new = relations.asked(old, policy.owner, watcher, policy.decide(watcher, utc), utc)
+        return self._changed(old, new)
+
+    def decided(self, policy: Policy, utc: datetime.datetime) -> Sequence[Relation]:
+        """The owner's rules may say something new about anyone who asked."""
+        changed: list[Relation] = []
+        for old in list(self._relations[policy.owner].values()) if policy.owner in self._relations else ():
+            watched = bool(self._followers.by(policy.owner, old.watcher))
+            new = relations.decided(old, policy.decide(old.watcher, utc), utc, watched=watched)
+            changed.extend(self._changed(old, new))
+        return changed
+
+    def unwatched(self, owner: Owner, watcher: Watcher) -> Sequence[Relation]:
+        """The watcher's last subscription to this owner is over."""
+        old = self.of(owner, watcher)
+        return () if old is None else self._changed(old, relations.unwatched(old))
+
+    def _changed(self, old: Relation | None, new: Relation) -> Sequence[Relation]:
+        if new is old:
+            return ()
+        self._put(new)
+        log.info(
+            "relation changed",
+            extra={"owner": new.owner, "watcher": new.watcher, "state": new.state.value, "rule": new.rule},
+        )
+        return (new,)
+
+    def _put(self, new: Relation) -> None:
+        old = self.of(new.owner, new.watcher)
+        self._pending[new.watcher] += (new.state in UNDECIDED) - (old is not None and old.state in UNDECIDED)
+        self._relations[new.owner][new.watcher] = new

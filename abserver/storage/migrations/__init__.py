@@ -1,0 +1,1 @@
+"""Alembic's folder for the tables of relations, update lists, subscriptions and views."""
