@@ -1,0 +1,55 @@
+# `make demo` and `make test` do all their set-up: a virtual environment in .venv with the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV   ?= .venv
+RUN    := $(VENV)/bin
+
+.PHONY: help demo test checks style types laws bench docs run clean
+
+help:
+	@echo "make demo     the main job, start to end, on loopback"
+	@echo "make test     all tests, with coverage of the pure rooms"
+	@echo "make checks   style, types, import law"
+	@echo "make bench    the figures, beside a floor measured in the same run"
+	@echo "make run      the server with configs/dev.toml"
+	@echo "make docs     the generated pages"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("abserver needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(RUN)/abserver demo
+
+test: $(VENV)/installed-dev
+	$(RUN)/pytest --cov --cov-report=term
+
+checks: style types laws
+
+style: $(VENV)/installed-dev
+	$(RUN)/ruff check
+	$(RUN)/ruff format --check
+
+types: $(VENV)/installed-dev
+	$(RUN)/mypy
+
+laws: $(VENV)/installed-dev
+	$(RUN)/lint-imports
+
+bench: $(VENV)/installed-dev
+	$(RUN)/python -m tests.bench
+
+docs: $(VENV)/installed
+	$(RUN)/python -m abserver.config
+
+run: $(VENV)/installed
+	$(RUN)/abserver serve --config configs/dev.toml
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache *.egg-info

@@ -1,0 +1,44 @@
+"""`abserver serve` as a process: listeners announced, signals obeyed, one clear message when it cannot start."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from abserver.app import logs
+from abserver.app.server import Server
+from abserver.net.listeners import ListenerError
+from xcap.storage.migrate import IncompatibleDatabase
+
+if TYPE_CHECKING:
+    from abserver.config import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the process's exit code."""
+    logs.configure(settings.log.level.value)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopped.set)
+    server = Server(settings)
+    try:
+        await server.start()
+    except (ListenerError, IncompatibleDatabase) as error:
+        print(f"abserver: {error}", file=sys.stderr)
+        return 1
+    for line in server.ready:
+        print(f"abserver: ready on {line}", flush=True)
+    signalled = asyncio.create_task(stopped.wait())
+    await asyncio.wait([signalled, *server.tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in server.tasks:
+        if task.done():
+            log.critical("a part of the server failed", exc_info=task.exception())
+    log.info("stopping")
+    await server.stop()
+    return 0 if signalled.done() else 1

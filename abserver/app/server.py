@@ -1,0 +1,190 @@
+"""One server, built from its settings: what is joined to what, and in which order it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import secrets
+from typing import TYPE_CHECKING
+
+from abserver.app.clock import SystemClock
+from abserver.app.documents import CardChanges, XcapDocuments
+from abserver.app.restoring import restored
+from abserver.app.stores import open_stores
+from abserver.bus.local import LocalBus
+from abserver.domain.usages import CARD_RULES, CONTACT_CARD
+from abserver.events.contact_card import PACKAGE
+from abserver.net.http import HttpServer
+from abserver.net.sip_driver import SipDriver
+from abserver.services.authenticating import Authenticator
+from abserver.services.authorizing import Authorizer
+from abserver.services.followers import Followers
+from abserver.services.notifying import Notifier
+from abserver.services.outbox import Outbox
+from abserver.services.relating import Relating
+from abserver.services.subscribing import CAPABILITIES, Subscribing
+from abserver.services.update_lists import UpdateLists
+from abserver.services.views import Views
+from abserver.sip.transport import Flow, Transport
+from xcap.core.digest import Nonces
+from xcap.core.usage import Usages
+from xcap.core.usages.xcap_caps import XCAP_CAPS
+from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
+from xcap.service import XcapService
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from abserver.app.stores import Stores
+    from abserver.config import Settings
+    from abserver.events.package import EventPackage
+    from abserver.ports import Clock, Snapshot
+
+USAGES = Usages([XCAP_CAPS, CONTACT_CARD, CARD_RULES])
+"""The documents that users can keep here."""
+
+
+def contact_at(flow: Flow) -> str:
+    """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
+    transport = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
+    return f"<sip:{flow.local}{transport}>"
+
+
+class Server:
+    """A server between `start` and `stop`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._running = contextlib.AsyncExitStack()
+        self.ready: tuple[str, ...] = ()
+        """One line per listener, with real port numbers, once `start` has returned."""
+        self.tasks: list[asyncio.Task[None]] = []
+        """Long-lived work; one that ends before `stop` is a fault, and the server is not whole any more."""
+
+    async def start(self) -> None:
+        """Open the database, take up the subscriptions that it remembers, listen.
+
+        Raises ListenerError for a port that cannot be had, IncompatibleDatabase, and the database driver's errors.
+        """
+        async with contextlib.AsyncExitStack() as started:
+            await self._start(started)
+            self._running = started.pop_all()
+
+    async def stop(self) -> None:
+        """Stop listening, finish what is in progress, write what is left.
+
+        No NOTIFY is sent: devices keep their subscriptions over a restart.
+        """
+        await self._running.aclose()
+
+    async def _start(self, started: contextlib.AsyncExitStack) -> None:
+        settings, clock, bus = self._settings, SystemClock(), LocalBus()
+        stores = await started.enter_async_context(open_stores(settings.storage.url))
+        await stores.journal.collect_views()
+        nonces = Nonces(secrets.token_bytes(32))
+        events = EventSide(settings, stores, await stores.journal.load(), nonces, clock)
+        bus.subscribe(events.authorizer.forget)
+        bus.subscribe(events.notifier.hint)
+        http = HttpServer(http_side(settings, stores, bus, nonces, clock), [settings.http.listen])
+
+        # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
+        self._spawn(started, events.outbox.run())
+        started.push_async_callback(events.outbox.drained)
+        self._spawn(started, events.notifier.run())
+        self._spawn(started, events.notifier.watch_the_clock())
+        await events.sip.start()
+        started.push_async_callback(events.sip.stop)
+        await http.start()
+        started.push_async_callback(http.stop)
+        self.ready = (
+            *(f"sip {each}" for each in events.sip.ready),
+            *(f"http {each}{settings.http.xcap_root}" for each in http.ready),
+        )
+
+    def _spawn(self, started: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.append(task)
+        started.push_async_callback(_cancelled, task)
+
+
+class EventSide:
+    """SIP and everything behind it: authentication, subscriptions, relations, update lists, notifier."""
+
+    def __init__(self, settings: Settings, stores: Stores, known: Snapshot, nonces: Nonces, clock: Clock) -> None:
+        followers = Followers()
+        lists = UpdateLists(known.owners, known.devices)
+        relating = Relating(followers, known.relations)
+        self.authorizer = Authorizer(XcapDocuments(stores.documents), settings.cards.default_levels)
+        self.outbox = Outbox(stores.journal)
+        self.sip = SipDriver(
+            lambda request, flow, respond: subscribing.handle(request, flow, respond),
+            CAPABILITIES,
+            udp=settings.sip.udp,
+            tcp=settings.sip.tcp,
+        )
+        self.notifier = Notifier(
+            sender=self.sip,
+            journal=stores.journal,
+            outbox=self.outbox,
+            authorizer=self.authorizer,
+            relating=relating,
+            followers=followers,
+            update_lists=lists,
+            views=Views(stores.journal),
+            clock=clock,
+            contact=contact_at,
+        )
+        authenticator = Authenticator(
+            stores.credentials,
+            nonces,
+            clock,
+            domains=settings.server.domains,
+            realm=settings.auth.realm,
+            trusted_peers=settings.sip.trusted_peers,
+        )
+        subscribing = Subscribing(
+            authenticator=authenticator,
+            authorizer=self.authorizer,
+            relating=relating,
+            notifier=self.notifier,
+            followers=followers,
+            update_lists=lists,
+            journal=stores.journal,
+            users=stores.credentials,
+            clock=clock,
+            contact=contact_at,
+            domains=settings.server.domains,
+            packages=[contact_card_package(settings)],
+        )
+        for record in known.subscriptions:
+            self.notifier.resume(restored(record, lists, clock))
+
+
+def contact_card_package(settings: Settings) -> EventPackage:
+    """The event package with the durations that the operator wants."""
+    durations = settings.subscriptions
+    return dataclasses.replace(
+        PACKAGE,
+        default_expires=durations.default_expires,
+        min_expires=durations.min_expires,
+        max_expires=durations.max_expires,
+    )
+
+
+def http_side(settings: Settings, stores: Stores, bus: LocalBus, nonces: Nonces, clock: Clock) -> XcapApp:
+    """The document server, whose changes go to the bus."""
+    rules = AuthenticationRules(
+        domains=settings.server.domains, realm=settings.auth.realm, trusted_peers=settings.http.trusted_peers
+    )
+    return XcapApp(
+        XcapService(USAGES, stores.documents, CardChanges(bus.publish)),
+        DigestAuthenticator(stores.credentials, nonces, rules, clock.now),
+        settings.http.xcap_root,
+    )
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task of ours and wait for its end; what it failed of was seen by whoever watches `tasks`."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,47 @@
+"""The database, opened: every store over one engine and one group commit."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abserver.storage import journal as journals
+from abserver.storage.journal import SqlJournal
+from xcap.storage import migrate
+from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.credentials import SqlCredentialStore
+from xcap.storage.documents import SqlDocumentStore
+from xcap.storage.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept of users, documents, and relations with their update lists."""
+
+    credentials: SqlCredentialStore
+    documents: SqlDocumentStore
+    journal: SqlJournal
+
+
+@contextlib.asynccontextmanager
+async def open_stores(url: str) -> AsyncIterator[Stores]:
+    """The stores in the database at `url`, brought to this program's schema.
+
+    On leaving, what waits to be written is written. Raises IncompatibleDatabase and the driver's errors.
+    """
+    engine = open_engine(url)
+    try:
+        await migrate.upgrade(engine)
+        await journals.upgrade(engine)
+        async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
+            yield Stores(
+                credentials=SqlCredentialStore(committer, reader),
+                documents=SqlDocumentStore(committer, reader),
+                journal=SqlJournal(engine, committer),
+            )
+    finally:
+        await engine.dispose()
