@@ -35,12 +35,8 @@ class BehindNotifier(Exception):
     """The NOTIFY speaks of a view that can't be reached from the copy."""
 
 
-class UnsupportedBody(Exception):
-    """The body is of no type that was asked for."""
-
-
 def copy_after(copy: CardCopy | None, notify: Request) -> CardCopy | None:
-    """The copy after `notify`. Raises BehindNotifier, UnsupportedBody, SipSyntaxError."""
+    """The copy after `notify`. Raises BehindNotifier, also for a body of another type, and SipSyntaxError."""
     etag = notify.headers.get("SIP-ETag")
     if not notify.body:
         return _unchanged(copy, etag)
@@ -51,7 +47,7 @@ def copy_after(copy: CardCopy | None, notify: Request) -> CardCopy | None:
         case contact_card.PATCH:
             return _patched(copy, notify, etag)
         case _:
-            raise UnsupportedBody
+            raise BehindNotifier
 
 
 def _unchanged(copy: CardCopy | None, etag: str | None) -> CardCopy | None:

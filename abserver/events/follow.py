@@ -36,16 +36,12 @@ class Timer(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow:
-    """What one device of a watcher wants, and as whom."""
+    """Whose card is wanted, by whom, and how."""
 
     owner: str
     """Address of record: the Request-URI."""
     watcher: str
     """Address of record: From, and the realm's user."""
-    contact: str
-    """The URI at which this device takes NOTIFYs."""
-    instance: str
-    """What stays of the device when addresses change: `urn:uuid:...` (RFC 5626 §4.1)."""
     password: str
     username: str | None = None
     """For digest; None is the user part of the watcher's address."""
@@ -54,6 +50,16 @@ class Follow:
     expires: int = PACKAGE.default_expires
     accept: tuple[str, ...] = (XCARD, PATCH)
     """Media types. The patch type is a promise: the copy is kept across subscriptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """The user agent that follows."""
+
+    instance: str
+    """What stays of it when addresses change: `urn:uuid:...` (RFC 5626 §4.1)."""
+    contact: str
+    """The URI at which it takes NOTIFYs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class CopyChanged:
     """The copy is another one now. To be kept before the NOTIFY's response leaves."""
 
     copy: CardCopy
-    patched: bool
-    """Whether it came as a difference to the copy before."""
+    patch: bytes | None
+    """The difference to the copy before, if that is what came."""
 
 
 Effect = SendSubscribe | StateChanged | CopyChanged
@@ -109,10 +115,10 @@ def renumbered(request: Request) -> Request:
     return Request(request.method, request.uri, headers)
 
 
-def complete(request: Request, follow: Follow, *, expires: int, suppress: str | None) -> None:
+def complete(request: Request, follow: Follow, device: Device, *, expires: int, suppress: str | None) -> None:
     """Add the fields that every SUBSCRIBE of this device carries; `suppress` is for Suppress-If-Match (RFC 5839)."""
     headers = request.headers
-    headers.set("Contact", f'<{follow.contact}>;+sip.instance="<{follow.instance}>"')
+    headers.set("Contact", f'<{device.contact}>;+sip.instance="<{device.instance}>"')
     headers.set("Event", PACKAGE.name)
     headers.set("Accept", ", ".join(follow.accept))
     headers.set("Expires", str(expires))

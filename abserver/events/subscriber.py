@@ -1,6 +1,6 @@
 """The subscriber's end of one contact-card subscription (RFC 6665 §4.1, §4.4, RFC 5839 §5).
 
-    subscriber = Subscriber(follow, copy=what_the_file_held)
+    subscriber = Subscriber(follow, device, copy=what_the_file_held)
     effects = subscriber.begin(now)
     effects = subscriber.answered(request, response, now)        # the final response to a SendSubscribe, or None
     response, effects = subscriber.notified(notify, now)
@@ -17,11 +17,12 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
-from abserver.events.card_copy import NO_COPY, BehindNotifier, UnsupportedBody, copy_after
+from abserver.events.card_copy import NO_COPY, BehindNotifier, copy_after
 from abserver.events.contact_card import PACKAGE, PATCH
 from abserver.events.digest_answers import DigestAnswers
 from abserver.events.follow import (
     CopyChanged,
+    Device,
     Effect,
     Follow,
     SendSubscribe,
@@ -68,6 +69,7 @@ class Subscriber:
     def __init__(
         self,
         follow: Follow,
+        device: Device,
         *,
         copy: CardCopy | None = None,
         new_token: Callable[[], str] = lambda: secrets.token_hex(8),
@@ -75,6 +77,7 @@ class Subscriber:
         self.state = State.INIT
         self.copy = copy
         self._follow = follow
+        self._device = device
         self._new_token = new_token
         user = SipUri.parse(follow.watcher).userinfo or ""
         self._digest = DigestAnswers(follow.username or user, follow.password, new_token)
@@ -186,7 +189,9 @@ class Subscriber:
         return self._send(self._initial, now)
 
     def _send(self, request: Request, now: float) -> list[Effect]:
-        complete(request, self._follow, expires=0 if self._leaving else self._expires, suppress=self._tag())
+        complete(
+            request, self._follow, self._device, expires=0 if self._leaving else self._expires, suppress=self._tag()
+        )
         self._digest.sign(request)
         self._unanswered = request
         self._again = False
@@ -255,11 +260,7 @@ class Subscriber:
             return make_response(notify, 500, reason="CSeq Out of Order"), []
         if not self._leaving:  # then only the last NOTIFY will do
             self._timers.pop(Timer.N, None)
-        try:
-            effects = self._take_body(notify, told, now)
-        except UnsupportedBody:
-            headers = [("Accept", ", ".join(self._follow.accept))]
-            return make_response(notify, 415, headers=headers), self._take_state(told, now)
+        effects = self._take_body(notify, told, now)
         return make_response(notify, 200), effects + self._take_state(told, now)
 
     def _is_for_us(self, notify: Request) -> bool:
@@ -291,7 +292,8 @@ class Subscriber:
         if self.copy is None or self.copy == before:
             return []
         content_type = notify.content_type
-        return [CopyChanged(self.copy, patched=content_type is not None and content_type.name == PATCH)]
+        patched = content_type is not None and content_type.name == PATCH
+        return [CopyChanged(self.copy, patch=notify.body if patched else None)]
 
     def _recover(self, told: SubscriptionState, now: float) -> list[Effect]:
         """Ask for a way from our copy to the current view, then for the full view, then wait for the next refresh."""

@@ -7,7 +7,6 @@ failures. Law of the file: whatever a handler does, each request gets its one re
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import math
 import time
@@ -21,11 +20,12 @@ from abserver.net.ways import Ways
 from abserver.ports import Answered, RequestHandler, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransportFailed
 from abserver.sip.endpoint import Endpoint
+from abserver.sip.trace import Direction, TracedMessage, Tracer
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from abserver.sip.effects import Effect, TransactionId
     from abserver.sip.errors import SipSyntaxError
@@ -37,24 +37,6 @@ MAX_HANDLING = 10_000
 """Requests in handlers at once; one more is answered 503."""
 STOP_TIME = 3.0
 """Seconds that handlers get to end when the driver stops."""
-
-
-class Direction(enum.Enum):
-    """Which way a traced message went."""
-
-    IN = "in"
-    OUT = "out"
-
-
-@dataclass(frozen=True, slots=True)
-class TracedMessage:
-    """One message as it was on the wire."""
-
-    at: float
-    """Seconds since the epoch."""
-    direction: Direction
-    flow: Flow
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +60,7 @@ class SipDriver:
         *,
         udp: Sequence[Address] = (),
         tcp: Sequence[Address] = (),
-        tracer: Callable[[TracedMessage], None] | None = None,
+        tracer: Tracer | None = None,
         limits: StreamLimits | None = None,
     ) -> None:
         """handler: takes requests that passed `inspect` with these capabilities.

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.net.listeners import PortTaken
-from abserver.net.sip_driver import Direction, SipDriver, TracedMessage
+from abserver.net.sip_driver import SipDriver
 from abserver.ports import RequestHandler, Respond, SendFailure
 from abserver.sip.message import Headers, Request, Response
+from abserver.sip.trace import Direction, TracedMessage
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
 

@@ -8,7 +8,7 @@ import pytest
 
 from abserver.events.card_copy import CardCopy
 from abserver.events.contact_card import PATCH, VCARD, XCARD
-from abserver.events.follow import CopyChanged, Effect, Follow, SendSubscribe, State, StateChanged
+from abserver.events.follow import CopyChanged, Device, Effect, Follow, SendSubscribe, State, StateChanged
 from abserver.events.subscriber import LONGEST_PAUSE, MOST_RECOVERIES, STEADY, TIMER_N, Subscriber
 from abserver.sip.message import Headers, Request, Response
 from abserver.sip.uas import make_response
@@ -31,14 +31,14 @@ class Bench:
         self.follow = Follow(
             owner="sip:ann@example.com",
             watcher="sip:bob@example.com",
-            contact="sip:bob@192.0.2.7:5071",
-            instance="urn:uuid:1",
             password="secret",
             accept=accept,
             **more,  # type: ignore[arg-type]  # of mixed types, checked by the tests that use them
         )
         numbers = itertools.count(1)
-        self.subscriber = Subscriber(self.follow, copy=copy, new_token=lambda: f"t{next(numbers)}")
+        self.contact = "sip:bob@192.0.2.7:5071"
+        device = Device(instance="urn:uuid:1", contact=self.contact)
+        self.subscriber = Subscriber(self.follow, device, copy=copy, new_token=lambda: f"t{next(numbers)}")
         self.now = 1000.0
         self.sent: list[Request] = []
         self.states: list[StateChanged] = []
@@ -105,7 +105,7 @@ class Bench:
                 headers.remove(name)
             else:
                 headers.set(name, value)
-        response, effects = self.subscriber.notified(Request("NOTIFY", self.follow.contact, headers, body), self.now)
+        response, effects = self.subscriber.notified(Request("NOTIFY", self.contact, headers, body), self.now)
         self.take(effects)
         return response
 
@@ -204,7 +204,7 @@ def test_pending_shows_nothing_and_then_the_full_view_comes() -> None:
     assert bench.copies == []
     bench.notify(body=CARD, etag="v1")
     assert bench.states[-1] == StateChanged(State.ACTIVE)
-    assert bench.copies == [CopyChanged(COPY, patched=False)]
+    assert bench.copies == [CopyChanged(COPY, patch=None)]
 
 
 def test_a_body_in_pending_is_not_taken() -> None:
@@ -256,14 +256,13 @@ def test_a_notify_out_of_order_gets_500() -> None:
     assert bench.subscriber.copy == COPY
 
 
-def test_a_body_of_a_type_not_asked_for_gets_415_and_the_state_counts() -> None:
-    bench = Bench()
-    bench.begin()
-    response = bench.notify(body=b"{}", type="application/json")
-    assert response.status == 415
-    assert response.headers.get("Accept") == "application/vcard+xml, application/xml-patch+xml"
-    assert bench.notify(body=b"x", change={"Content-Type": None}).status == 415
-    assert bench.subscriber.state is State.ACTIVE
+@pytest.mark.parametrize("change", [{"Content-Type": "application/json"}, {"Content-Type": None}])
+def test_a_body_of_a_type_not_asked_for_is_acknowledged_and_asked_for_again(change: dict[str, str | None]) -> None:
+    """docs/contact-card-event-package.md §8: 200, whatever the body does."""
+    bench = active()
+    assert bench.notify(body=b"{}", etag="v2", change=change).status == 200
+    assert bench.subscriber.copy == COPY
+    assert bench.last.headers.get("Suppress-If-Match") == "v1"
 
 
 def test_no_notify_within_timer_n_is_a_failure() -> None:
@@ -286,8 +285,9 @@ def test_no_notify_within_timer_n_is_a_failure() -> None:
 
 def test_a_difference_to_our_copy_is_applied() -> None:
     bench = active()
-    bench.notify(body=patch.diff(CARD, RENAMED), type=PATCH, base="v1", etag="v2")
-    assert bench.copies == [CopyChanged(CardCopy(RENAMED, XCARD, "v2"), patched=True)]
+    difference = patch.diff(CARD, RENAMED)
+    bench.notify(body=difference, type=PATCH, base="v1", etag="v2")
+    assert bench.copies == [CopyChanged(CardCopy(RENAMED, XCARD, "v2"), patch=difference)]
 
 
 def test_text_replaces_the_copy() -> None:
