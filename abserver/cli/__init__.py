@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import checking, relations, rules, serving, users
+from abserver.cli import cards, checking, relations, rules, serving, users
 from abserver.cli.common import Commands
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("check-config")(checking.check_config)
 app.add_typer(users.app, name="user")
+app.add_typer(cards.app, name="card")
 app.add_typer(rules.app, name="rules")
 app.command("approve")(rules.approve)
 app.command("reject")(rules.reject)

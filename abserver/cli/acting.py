@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from abserver.config import Settings
     from abserver.domain.identity import Aor
-    from xcap.client import Refused, XcapClient
+    from xcap.client import Fetched, Refused, XcapClient
     from xcap.core.uri import DocumentKey
     from xcap.core.usage import ApplicationUsage
     from xcap.ports import Credential
@@ -61,17 +61,16 @@ def document(usage: ApplicationUsage, owner: Aor) -> DocumentKey:
     return DocumentKey(usage.auid, owner, DOCUMENT_NAME)
 
 
-def fetch(client: XcapClient, usage: ApplicationUsage, owner: Aor) -> bytes | None:
-    """The owner's document as it is stored; None if there is none."""
+def fetch(client: XcapClient, usage: ApplicationUsage, owner: Aor) -> Fetched | None:
+    """The owner's document as it is stored, with its etag; None if there is none."""
     from xcap.client import Refused
 
     try:
-        fetched = client.get(document(usage, owner))
+        return client.get(document(usage, owner))
     except Refused as refused:
         if refused.status == HTTPStatus.NOT_FOUND:
             return None
         raise
-    return None if fetched is None else fetched.content
 
 
 def _advice(error: Refused) -> str:

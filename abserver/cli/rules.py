@@ -144,8 +144,8 @@ def _read(client: XcapClient, owner: Owner) -> Ruleset:
     from abserver.domain.rules import Ruleset, parse_rules
     from abserver.domain.usages import CARD_RULES
 
-    content = acting.fetch(client, CARD_RULES, owner)
-    return Ruleset(()) if content is None else parse_rules(content)
+    fetched = acting.fetch(client, CARD_RULES, owner)
+    return Ruleset(()) if fetched is None else parse_rules(fetched.content)
 
 
 def _put_rule(client: XcapClient, owner: Owner, rule_id: str, rule: bytes) -> None:
