@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import ipaddress
 import secrets
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,7 @@ class EventSide:
         self.outbox = Outbox(stores.journal)
         self.sip = SipDriver(
             lambda request, flow, respond: subscribing.handle(request, flow, respond),
-            CAPABILITIES,
+            dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
             udp=settings.sip.udp,
             tcp=settings.sip.tcp,
         )
@@ -142,6 +143,7 @@ class EventSide:
             domains=settings.server.domains,
             realm=settings.auth.realm,
             trusted_peers=settings.sip.trusted_peers,
+            offered=settings.auth.sip_algorithms,
         )
         subscribing = Subscribing(
             authenticator=authenticator,
@@ -161,6 +163,14 @@ class EventSide:
             self.notifier.resume(restored(record, lists, clock))
 
 
+def own_hosts(settings: Settings) -> frozenset[str] | None:
+    """The hosts that a Request-URI for us may name: our domains and listeners; None if we listen everywhere."""
+    listeners = [each.host for each in (*settings.sip.udp, *settings.sip.tcp)]
+    if any(ipaddress.ip_address(each).is_unspecified for each in listeners):
+        return None
+    return frozenset({*(each.strip("[]") for each in settings.server.domains), *listeners})
+
+
 def contact_card_package(settings: Settings) -> EventPackage:
     """The event package with the durations that the operator wants."""
     durations = settings.subscriptions
@@ -175,7 +185,10 @@ def contact_card_package(settings: Settings) -> EventPackage:
 def http_side(settings: Settings, stores: Stores, bus: LocalBus, nonces: Nonces, clock: Clock) -> XcapApp:
     """The document server, whose changes go to the bus."""
     rules = AuthenticationRules(
-        domains=settings.server.domains, realm=settings.auth.realm, trusted_peers=settings.http.trusted_peers
+        domains=settings.server.domains,
+        realm=settings.auth.realm,
+        algorithms=settings.auth.http_algorithms,
+        trusted_peers=settings.http.trusted_peers,
     )
     return XcapApp(
         XcapService(USAGES, stores.documents, CardChanges(bus.publish)),

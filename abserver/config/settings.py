@@ -12,9 +12,20 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from abserver.config.values import Domains, Levels, Listener, Listeners, Networks, Realm, StorageUrl, XcapRoot
+from abserver.config.values import (
+    Algorithms,
+    Domains,
+    Levels,
+    Listener,
+    Listeners,
+    Networks,
+    Realm,
+    StorageUrl,
+    XcapRoot,
+)
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.sip.transport import Address
+from xcap.core.digest import Algorithm
 
 PREFIX = "ABSERVER_"
 DELIMITER = "__"
@@ -98,6 +109,14 @@ class AuthSettings(_Section):
     realm: Realm = None
     """Realm of the challenges. Empty: the user's own domain. Passwords are stored as hashes that contain the realm, so
     after a change of this key every password has to be set anew (`abserver user passwd`)."""
+
+    sip_algorithms: Algorithms = (Algorithm.MD5, Algorithm.SHA256)
+    """Digest algorithms of SIP challenges, in their order. A client that knows RFC 8760 takes the first that it
+    supports; many phones and test tools look at the first challenge only, and know MD5 alone, so MD5 comes first here.
+    Put `SHA-256` first, or alone, where every client knows it."""
+
+    http_algorithms: Algorithms = (Algorithm.SHA256, Algorithm.MD5)
+    """Digest algorithms of HTTP challenges, in their order (RFC 7616 §3.7)."""
 
 
 class CardSettings(_Section):

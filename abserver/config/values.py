@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from abserver.sip.transport import Address
+from xcap.core.digest import Algorithm
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -87,6 +88,17 @@ def parse_realm(value: object) -> str | None:
     return realm or None
 
 
+def parse_algorithm(value: object) -> Algorithm:
+    """A digest algorithm by its name on the wire."""
+    if isinstance(value, Algorithm):
+        return value
+    try:
+        return Algorithm(str(value).upper())
+    except ValueError:
+        known = ", ".join(f"'{algorithm.value}'" for algorithm in Algorithm)
+        raise ValueError(f"{value!r} is no digest algorithm; write one of {known}") from None
+
+
 def parse_levels(value: object) -> Mapping[str, str]:
     """Levels by property name, from a table or from text like `fn=public,tel=friends`."""
     if isinstance(value, str):
@@ -123,3 +135,6 @@ StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 XcapRoot = Annotated[str, PlainValidator(parse_xcap_root)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]
 Realm = Annotated[str | None, PlainValidator(parse_realm)]
+Algorithms = Annotated[
+    tuple[Annotated[Algorithm, PlainValidator(parse_algorithm)], ...], BeforeValidator(_split), Field(min_length=1)
+]

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-OFFERED = (Algorithm.SHA256, Algorithm.MD5)
-"""One challenge each, the preferred first (RFC 8760 §2.3)."""
+OFFERED = (Algorithm.MD5, Algorithm.SHA256)
+"""One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
 
 class Authenticator:
@@ -47,7 +47,7 @@ class Authenticator:
         trusted_peers: Sequence[Network] = (),
         offered: Sequence[Algorithm] = OFFERED,
     ) -> None:
-        """realm: None is the user's own domain."""
+        """realm: None is the user's own domain. offered: an answer with another algorithm is challenged again."""
         self._credentials = credentials
         self._nonces = nonces
         self._clock = clock
@@ -88,9 +88,10 @@ class Authenticator:
     async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
         user = user_of(credentials.username, self._domain_for(request))
         known = await self._credentials.credential(user)
+        offered = credentials.algorithm in self._offered
         verdict = verify(
             credentials,
-            ha1=known.ha1.get((credentials.algorithm, credentials.username)) if known else None,
+            ha1=known.ha1.get((credentials.algorithm, credentials.username)) if known and offered else None,
             method=request.method,
             nonces=self._nonces,
             now=self._clock.now(),

@@ -119,7 +119,8 @@ def test_a_section_that_is_a_value_lists_its_keys(file: Path, monkeypatch: pytes
     file.write_text("log = 'debug'\n")
     monkeypatch.setenv("ABSERVER_AUTH", "example.com")
     assert _problems(file) == [
-        "environment ABSERVER_AUTH: auth: is a section, not a value; set one of its keys: realm",
+        "environment ABSERVER_AUTH: auth: is a section, not a value; set one of its keys: realm, "
+        "sip_algorithms, http_algorithms",
         f"{file}: log: is a section, not a value; set one of its keys: level",
     ]
 
