@@ -1,0 +1,82 @@
+"""The pure hot paths: parse, build, view, difference."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from abserver.domain.card import parse_card
+from abserver.domain.identity import Aor, Owner, Watcher
+from abserver.domain.rules import Grant, Handling, decide, decision_rule, empty_ruleset, parse_rules
+from abserver.domain.view import view_of
+from abserver.sip.codec import parse, serialize
+from abserver.sip.message import Headers, Request
+from tests.bench.measuring import Row, microseconds
+from xcap.core import patch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OWNER = Owner(Aor("sip:ann@example.com"))
+
+
+def card_of(number: str = "+15550100", *, notes: int = 8) -> bytes:
+    """A card of about 1.5 kB: `number` is for friends."""
+    level = "<parameters><x-level><text>friends</text></x-level></parameters>"
+    note = "".join(
+        f"<note>{level}<text>Remark {each}: ring twice, then wait a while.</text></note>" for each in range(notes)
+    )
+    return (
+        '<vcards xmlns="urn:ietf:params:xml:ns:vcard-4.0"><vcard><fn><text>Ann Example</text></fn>'
+        f"<tel>{level}<uri>tel:{number}</uri></tel>{note}</vcard></vcards>"
+    ).encode()
+
+
+def notify_of(body: bytes) -> Request:
+    """A NOTIFY as the server sends it."""
+    fields = [
+        ("Via", "SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK0123456789abcdef;rport"),
+        ("Max-Forwards", "70"),
+        ("From", "<sip:ann@example.com>;tag=0123456789abcdef"),
+        ("To", "<sip:w1@example.com>;tag=fedcba98"),
+        ("Call-ID", "0123456789abcdef@127.0.0.1"),
+        ("CSeq", "17 NOTIFY"),
+        ("SIP-ETag", "0123456789abcdef0123456789abcdef"),
+        ("Event", "contact-card;base=0123456789abcdef0123456789abcdef"),
+        ("Subscription-State", "active;expires=3599"),
+        ("Contact", "<sip:127.0.0.1:5060>"),
+        ("Content-Type", "application/xml-patch+xml"),
+    ]
+    return Request("NOTIFY", "sip:w1@127.0.0.1:6000", Headers(fields), body)
+
+
+def rows() -> Iterator[Row]:
+    """One row for each path."""
+    old, new = card_of(), card_of("+15550199")
+    grant = Grant(levels=frozenset({"public", "friends"}))
+    card = parse_card(old)
+    before, after = view_of(card, grant, OWNER), view_of(parse_card(new), grant, OWNER)
+    notify = notify_of(patch.diff(before.content, after.content))
+    wire = serialize(notify)
+    answer = wire.replace(b"NOTIFY sip:w1@127.0.0.1:6000 SIP/2.0", b"SIP/2.0 200 OK", 1).partition(b"SIP-ETag")[0]
+    answer += b"Content-Length: 0\r\n\r\n"
+    parse(answer)
+    watcher = Watcher(Aor("sip:bob@example.com"))
+    rule = decision_rule(watcher, Handling.ALLOW, ["friends"])[1]
+    ruleset = parse_rules(empty_ruleset().replace(b"</ruleset>", rule + b"</ruleset>"))
+    utc = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    difference = patch.diff(before.content, after.content)
+
+    yield Row(f"parse a NOTIFY of {len(wire)} octets", microseconds(lambda: parse(wire)), "µs")
+    yield Row(f"parse its 200 of {len(answer)} octets", microseconds(lambda: parse(answer)), "µs")
+    yield Row("build a NOTIFY", microseconds(lambda: serialize(notify)), "µs")
+    yield Row(f"parse a card of {len(old)} octets", microseconds(lambda: parse_card(old)), "µs")
+    yield Row("decide for one watcher", microseconds(lambda: decide(ruleset, watcher, utc)), "µs")
+    yield Row("view", microseconds(lambda: view_of(card, grant, OWNER)), "µs")
+    yield Row(
+        "difference, one number changed",
+        microseconds(lambda: patch.diff(before.content, after.content)),
+        "µs",
+        f"{len(difference)} octets for a view of {len(after.content)}",
+    )
+    yield Row("apply it", microseconds(lambda: patch.apply(difference, before.content)), "µs")
