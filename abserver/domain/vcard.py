@@ -26,9 +26,12 @@ from abserver.domain.vcard_schema import (
     STRUCTURES,
     VALUE_TYPES,
 )
+from abserver.domain.vcard_values import REPAIRS, date_or_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from abserver.domain.vcard_values import TypedValue
 
 LARGEST = 4 * 1024 * 1024
 """Octets of text that are read at most."""
@@ -70,11 +73,11 @@ def _cards(content: bytes) -> Iterator[list[tuple[int, bytes]]]:
 
 def _properties(lines: Sequence[tuple[int, bytes]]) -> list[ContentLine]:
     """The properties between BEGIN and END, without VERSION, which must be one that can be taken."""
-    version = next((line[8:].strip() for _, line in lines if line[:8].upper() == b"VERSION:"), b"")
+    versions = ((number, line[8:].strip()) for number, line in lines if line[:8].upper() == b"VERSION:")
+    number, version = next(versions, (lines[0][0], b""))
     if version not in (b"3.0", b"4.0"):
-        found = version.decode("ascii", "replace")[:8]
-        reason = f"vCard {found} is not supported" if version else "VERSION is missing"
-        raise VcardError(f"{reason}: export the contact as vCard 3.0 or 4.0", line=lines[0][0], name="VERSION")
+        reason = "vCard 2.1 is not supported" if version == b"2.1" else "the version of the vCard is not known"
+        raise VcardError(f"{reason}: export the contact as vCard 3.0 or 4.0", line=number, name="VERSION")
     properties = [parse_line(number, line) for number, line in lines[1:-1]]
     if not any(each.name == "FN" and each.value.strip() for each in properties):
         raise VcardError("every vCard needs a name to show: add a line FN:name", line=lines[0][0], name="FN")
@@ -211,7 +214,7 @@ _SUBTYPES = {"jpg": "jpeg", "wave": "wav", "x509": "pkix-cert", "pgp": "pgp-keys
 _SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 
 
-def _value(line: ContentLine, name: str) -> tuple[str, str]:
+def _value(line: ContentLine, name: str) -> TypedValue:
     """The value's type and text."""
     if _is_binary(line):
         return "uri", _data_uri(line)
@@ -223,8 +226,8 @@ def _value(line: ContentLine, name: str) -> tuple[str, str]:
         return "unknown", line.value  # as it stands (RFC 6351 §6)
     text = unescaped(line.value)
     if kind in (DATE_AND_OR_TIME, "date", "date-time", "time"):
-        return _date_or_time(line, text)
-    return _REPAIRS[name](kind, text) if name in _REPAIRS and said is None else (kind, text)
+        return date_or_time(text, line.values("X-APPLE-OMIT-YEAR"))
+    return REPAIRS[name](kind, text) if name in REPAIRS and said is None else (kind, text)
 
 
 def _media(line: ContentLine) -> str | None:
@@ -244,82 +247,6 @@ def _data_uri(line: ContentLine) -> str:
         data = base64.b64decode("".join(line.value.split()), validate=True)
     except binascii.Error:
         raise line.error("the value is not base64: export the contact again") from None
-    sniffed = next(
-        (media for start, media in _SIGNATURES.items() if data.startswith(start)), "application/octet-stream"
-    )
-    return f"data:{_media(line) or sniffed};base64,{base64.b64encode(data).decode()}"
-
-
-_ZONE = r"(?:Z|[+-]\d\d(?::?\d\d)?)?"
-_DATE = re.compile(r"\d{4}-?\d\d-?\d\d|\d{4}-\d\d|\d{4}|--\d\d-?\d\d|--\d\d|---\d\d", re.ASCII)
-_TIME = re.compile(rf"(?:\d\d(?::?\d\d(?::?\d\d)?)?|-\d\d(?::?\d\d)?|--\d\d){_ZONE}", re.ASCII)
-_DATE_TIME = re.compile(
-    r"(?P<date>\d{4}-?\d\d-?\d\d|--\d\d-?\d\d|---\d\d)[Tt]"
-    rf"(?P<time>\d\d(?::?\d\d(?::?\d\d)?)?)(?:\.\d+)?(?P<zone>{_ZONE})",
-    re.ASCII,
-)
-
-
-def _date_or_time(line: ContentLine, text: str) -> tuple[str, str]:
-    """A point in time in the basic format, as vCard 4.0 wants it (RFC 6350 §4.3), or whatever else as text."""
-    text = text.strip()
-    if line.values("X-APPLE-OMIT-YEAR") and (year := line.values("X-APPLE-OMIT-YEAR")[0]) and text.startswith(year):
-        text = "--" + text.removeprefix(year).lstrip("-")
-    if text.startswith("T") and _TIME.fullmatch(text[1:]):
-        return "time", _basic_time(text[1:])
-    if found := _DATE_TIME.fullmatch(text):
-        return "date-time", f"{_basic_date(found['date'])}T{_basic_time(found['time'] + found['zone'])}"
-    if _DATE.fullmatch(text):
-        return "date", _basic_date(text)
-    return "text", text
-
-
-def _basic_date(text: str) -> str:
-    """Hyphens stand for what is left out; `YYYY-MM` needs its own (§4.3.1)."""
-    if re.fullmatch(r"\d{4}-\d\d", text):
-        return text
-    hyphens = len(text) - len(text.lstrip("-"))
-    return "-" * hyphens + text[hyphens:].replace("-", "")
-
-
-def _basic_time(text: str) -> str:
-    return text.replace(":", "")
-
-
-def _timestamp(kind: str, text: str) -> tuple[str, str]:
-    """REV: a whole date and time; a date alone is its beginning."""
-    text = text.strip()
-    if found := _DATE_TIME.fullmatch(text):
-        time = _basic_time(found["time"]).ljust(6, "0")
-        return kind, f"{_basic_date(found['date'])}T{time}{_basic_time(found['zone'])}"
-    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text, re.ASCII):
-        return kind, f"{_basic_date(text)}T000000Z"
-    return "text", text
-
-
-def _geo(kind: str, text: str) -> tuple[str, str]:
-    """`latitude;longitude` of vCard 3.0 as a geo URI (RFC 5870)."""
-    found = re.fullmatch(r"\s*([+-]?[\d.]+)\s*[;,]\s*([+-]?[\d.]+)\s*", text, re.ASCII)
-    return (kind, f"geo:{found[1]},{found[2]}") if found else (kind, text)
-
-
-def _uri_or_text(kind: str, text: str) -> tuple[str, str]:
-    """Identifiers and relations of vCard 3.0 need not be URIs."""
-    return (kind, text) if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", text) else ("text", text)
-
-
-def _zone(kind: str, text: str) -> tuple[str, str]:
-    """TZ of vCard 3.0 is an offset, with a colon."""
-    return ("utc-offset", _basic_time(text)) if re.fullmatch(r"[+-]\d\d(?::?\d\d)?", text, re.ASCII) else (kind, text)
-
-
-_REPAIRS = {
-    "rev": _timestamp,
-    "created": _timestamp,
-    "geo": _geo,
-    "uid": _uri_or_text,
-    "related": _uri_or_text,
-    "key": _uri_or_text,
-    "tz": _zone,
-}
-"""What vCard 3.0, or a program that does not follow 4.0, writes in another way, where VALUE says nothing."""
+    media = _media(line) if line.name in _MEDIA else None
+    media = media or next((each for start, each in _SIGNATURES.items() if data.startswith(start)), None)
+    return f"data:{media or 'application/octet-stream'};base64,{base64.b64encode(data).decode()}"
