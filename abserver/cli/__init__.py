@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import cards, checking, relations, rules, serving, users
+from abserver.cli import cards, checking, relations, rules, serving, users, watching
 from abserver.cli.common import Commands
 
 app = typer.Typer(
@@ -27,5 +27,6 @@ app.add_typer(rules.app, name="rules")
 app.command("approve")(rules.approve)
 app.command("reject")(rules.reject)
 app.command("block")(rules.block)
+app.command("watch")(watching.watch)
 app.command("relations")(relations.relations)
 app.command("sync")(relations.sync)

@@ -7,12 +7,11 @@ hashes are kept, so nobody can read it back from here.
 from __future__ import annotations
 
 import asyncio
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from abserver.cli import common, database
+from abserver.cli import common, database, passwords
 from abserver.cli.common import CommandError
 
 if TYPE_CHECKING:
@@ -24,18 +23,13 @@ app = typer.Typer(name="user", help="Who may authenticate: add, list, change and
 UserAddress = Annotated[
     str, typer.Argument(metavar="AOR", help="Address of record, sip:alice@example.com.", show_default=False)
 ]
-Password = Annotated[
-    str | None,
-    typer.Option("--password", metavar="TEXT", help="Other users of this machine can see it while the command runs."),
-]
-PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read one line with the password.")]
 
 
 @app.command("add")
 def add(
     user: UserAddress,
-    password: Password = None,
-    password_stdin: PasswordStdin = False,
+    password: passwords.Password = None,
+    password_stdin: passwords.PasswordStdin = False,
     config: common.ConfigFile = None,
 ) -> None:
     """Add a user; asks for the password unless an option gives it. Effective at once."""
@@ -43,15 +37,15 @@ def add(
     aor = _of_our_domains(user, settings)
     if asyncio.run(_exists(settings, aor)):
         raise CommandError(f"{aor} exists already", f"To change the password: abserver user passwd {aor}")
-    asyncio.run(_put(settings, aor, _password(password, password_stdin)))
+    asyncio.run(_put(settings, aor, passwords.read(password, password_stdin, new=True)))
     typer.echo(f"{aor} added")
 
 
 @app.command("passwd")
 def passwd(
     user: UserAddress,
-    password: Password = None,
-    password_stdin: PasswordStdin = False,
+    password: passwords.Password = None,
+    password_stdin: passwords.PasswordStdin = False,
     config: common.ConfigFile = None,
 ) -> None:
     """Change a user's password; asks for it unless an option gives it. Effective at once."""
@@ -59,7 +53,7 @@ def passwd(
     aor = common.address(user)
     if not asyncio.run(_exists(settings, aor)):
         raise _unknown(aor)
-    asyncio.run(_put(settings, aor, _password(password, password_stdin)))
+    asyncio.run(_put(settings, aor, passwords.read(password, password_stdin, new=True)))
     typer.echo(f"password of {aor} changed")
 
 
@@ -120,22 +114,3 @@ def _of_our_domains(user: str, settings: Settings) -> Aor:
             f'Add "{domain_of(aor)}" to domains in [server] of the configuration, if it is to be one',
         )
     return aor
-
-
-def _password(given: str | None, from_stdin: bool) -> str:
-    """The password from wherever the options say; from a prompt without them. Raises CommandError."""
-    if given is not None and from_stdin:
-        raise CommandError("--password and --password-stdin are two passwords", "Give one of them")
-    if from_stdin:
-        given = sys.stdin.readline().rstrip("\r\n")
-    elif given is None:
-        given = _prompt()
-    if not given:
-        raise CommandError("the password is empty", "Type one at the prompt, or give it with --password-stdin")
-    return given
-
-
-def _prompt() -> str:
-    if not sys.stdin.isatty():
-        raise CommandError("there is no terminal to ask for the password", "Pipe it in and say --password-stdin")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))

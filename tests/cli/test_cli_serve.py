@@ -1,0 +1,81 @@
+"""`abserver serve` as a process, and what other commands change while it runs."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abserver.cli import app
+from abserver.config import load
+from xcap.client import Refused, XcapClient
+from xcap.core.uri import DocumentKey
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Abserver
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _rules_status(abserver: Abserver, user: str, password: str) -> int:
+    """What the server answers to this user who asks for its own rules."""
+    http = load(abserver.config).http
+    key = DocumentKey("org.abserver.card-rules", f"sip:{user}@example.com", "index")
+    with XcapClient(f"http://{http.listen}{http.xcap_root}", f"{user}@example.com", password) as client:
+        try:
+            client.get(key)
+        except Refused as refused:
+            return refused.status
+    return 200
+
+
+def test_users_are_effective_at_once(served: Abserver) -> None:
+    assert _rules_status(served, "dora", "one") == 401
+    served("user", "add", "dora@example.com", "--password", "one")
+    assert _rules_status(served, "dora", "one") == 404
+    served("user", "passwd", "dora@example.com", "--password", "two")
+    assert _rules_status(served, "dora", "one") == 401
+    assert _rules_status(served, "dora", "two") == 404
+    served("user", "remove", "dora@example.com")
+    assert _rules_status(served, "dora", "two") == 401
+
+
+def test_a_taken_port_is_one_clear_message_and_a_failure(served: Abserver) -> None:
+    line = [sys.executable, "-m", "abserver", "serve", "--config", str(served.config)]
+    ran = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert ran.stdout == ""
+    assert len(ran.stderr.splitlines()) == 1
+    assert "the port is taken" in ran.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_the_server_in_order_and_quietly(abserver: Abserver, number: signal.Signals) -> None:
+    line = [sys.executable, "-m", "abserver", "serve", "--config", str(abserver.config)]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert [each.split()[:4] for each in ready] == [
+        ["abserver:", "ready", "on", "sip"],
+        ["abserver:", "ready", "on", "sip"],
+        ["abserver:", "ready", "on", "http"],
+    ]
+    assert process.returncode == 0
+    assert "Traceback" not in err
+
+
+def test_the_manual_has_every_command() -> None:
+    manual = (ROOT / "docs/cli.md").read_text(encoding="utf-8")
+    commands = [command.name for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        commands += [f"{group.name} {command.name}" for command in group.typer_instance.registered_commands]
+    assert len(commands) >= 16
+    for command in commands:
+        assert f"## `abserver {command}" in manual, command
