@@ -13,6 +13,7 @@ each time more patiently, in a dialog of its own.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from typing import TYPE_CHECKING
@@ -210,14 +211,16 @@ class Subscriber:
     def _granted(self, response: Response, now: float) -> list[Effect]:
         """A 2xx: only the duration is news (§4.1.2.1); 204 says that no NOTIFY follows (RFC 5839 §5.2)."""
         self._digest.accepted()
+        if self._dialog is None:
+            return []
         if response.status == 204:
             self._timers.pop(Timer.N, None)
         if self._leaving:  # until the final NOTIFY, or for good
             return self._end(None, None) if response.status == 204 else []
-        if self._dialog is not None:
+        with contextlib.suppress(SipSyntaxError):  # a Contact that can't be read moves no target
             self._dialog.refresh(response)
-            granted = _seconds(response, "Expires")
-            self._lasts(self._expires if granted is None else min(granted, self._expires), now)
+        granted = _seconds(response, "Expires")
+        self._lasts(self._expires if granted is None else min(granted, self._expires), now)
         return []
 
     def _challenged(self, request: Request, response: Response, now: float) -> list[Effect]:

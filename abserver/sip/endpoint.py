@@ -162,9 +162,10 @@ class Endpoint:
         received = self._received.get(transaction_id)
         if received is None:
             return []
+        data = serialize(response)  # first: a response that cannot be written leaves the transaction to another one
         effects = received.machine.respond(response.status, now)
         if effects:
-            received.response = serialize(response)
+            received.response = data
             received.request = _ANSWERED
         return self._carry_out_received(transaction_id, received, effects)
 

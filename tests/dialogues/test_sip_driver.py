@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abserver.net.listeners import PortTaken
+from abserver.net import sip_driver
+from abserver.net.listeners import ListenerError, PortTaken
 from abserver.net.sip_driver import SipDriver
 from abserver.ports import RequestHandler, Respond, SendFailure
 from abserver.sip.message import Headers, Request, Response
@@ -329,6 +330,14 @@ async def test_a_taken_port_is_named_and_nothing_stays_bound() -> None:
             free.bind(taken)
 
 
+async def test_an_address_that_is_not_ours_is_named() -> None:
+    driver = SipDriver(Served(), CAPABILITIES, udp=(Address("192.0.2.1", 5060),))
+    with pytest.raises(
+        ListenerError, match=r"cannot listen on udp 192\.0\.2\.1:5060: this machine has no such address"
+    ):
+        await driver.start()
+
+
 async def test_udp_and_tcp_on_any_port_share_it() -> None:
     """RFC 3261 §18.2.1."""
     async with node() as driver:
@@ -374,6 +383,68 @@ async def test_stopping_lets_a_handler_end_and_answers_newcomers_503() -> None:
         leave.set()
         assert status(await first) == 200
         await stopping
+
+
+async def test_more_requests_than_can_be_handled_get_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sip_driver, "MAX_HANDLING", 0)
+    async with node() as server, node() as client:
+        outcome = await outcome_of(client, request_to(address_of(server, Transport.UDP)))
+    assert isinstance(outcome, Response)
+    assert (outcome.status, outcome.headers.get("Retry-After")) == (503, "5")
+
+
+async def test_a_stream_that_cannot_be_framed_is_answered_and_closed() -> None:
+    """RFC 3261 §18.3: Content-Length is a must on streams."""
+    async with node() as server:
+        reader, writer = await asyncio.open_connection(*address_of(server, Transport.TCP))
+        writer.write(
+            b"OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
+            b"To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n\r\n"
+        )
+        assert (await reader.read()).startswith(b"SIP/2.0 400 ")
+        writer.close()
+
+
+async def test_a_fault_in_an_answer_is_logged_and_harms_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    faulty = asyncio.Event()
+
+    def answered(outcome: Response | SendFailure) -> None:
+        faulty.set()
+        raise ZeroDivisionError
+
+    async with node() as server, node() as client:
+        target = address_of(server, Transport.UDP)
+        client.send(request_to(target), flow=None, answered=answered)
+        await faulty.wait()
+        assert status(await outcome_of(client, request_to(target))) == 200
+    assert caplog.messages == ["answer not handled"]
+
+
+async def test_a_message_that_cannot_be_written_is_our_fault_and_ends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(request: Request, flow: Flow, respond: Respond) -> None:
+        respond(make_response(request, 200, headers=[("Subject", "two\r\nlines")]))
+
+    async with node(broken) as server, node() as client:
+        assert status(await outcome_of(client, request_to(address_of(server, Transport.UDP)))) == 500
+    assert "request failed" in caplog.messages
+
+
+async def test_answers_stop_with_the_driver() -> None:
+    told: list[object] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        async with node() as client:
+            client.send(request_to(Address(*silent.getsockname())), flow=None, answered=told.append)
+            client.send(Request("NOTIFY", "tel:1", request_to(ANY).headers), flow=None, answered=told.append)
+    assert told == []
+
+
+async def test_a_listener_reads_like_its_configuration() -> None:
+    async with node() as driver:
+        port = driver.ready[0].address.port
+        assert [str(each) for each in driver.ready] == [f"udp 127.0.0.1:{port}", f"tcp 127.0.0.1:{port}"]
 
 
 async def test_it_runs_on_uvloop() -> None:

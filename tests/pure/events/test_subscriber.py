@@ -538,6 +538,22 @@ def test_the_2xx_moves_the_target() -> None:
     assert bench.last.uri == "sip:moved@192.0.2.9"
 
 
+def test_a_contact_that_cannot_be_read_moves_nothing() -> None:
+    bench = active()
+    bench.pass_time(3240)
+    bench.answer(204, ("Expires", "3600"), ("Contact", "<sip:"))
+    bench.pass_time(3240)
+    assert bench.last.uri == "sip:server@192.0.2.1:5060"
+
+
+def test_204_outside_a_dialog_promises_nothing() -> None:
+    """RFC 5839 §7.1: it is not valid there, so the NOTIFY is waited for."""
+    bench = Bench(copy=COPY)
+    bench.begin()
+    bench.answer(204, ("Expires", "3600"))
+    assert bench.subscriber.next_deadline() == bench.now + TIMER_N
+
+
 def test_423_raises_the_wish() -> None:
     """RFC 3261 §21.4.17."""
     bench = Bench(expires=30)
