@@ -158,6 +158,9 @@ class EventSide:
             contact=contact_at,
             domains=settings.server.domains,
             packages=[contact_card_package(settings)],
+            max_subscriptions=settings.subscriptions.max_subscriptions,
+            max_devices=settings.subscriptions.max_devices,
+            max_pending=settings.subscriptions.max_pending,
         )
         for record in known.subscriptions:
             self.notifier.resume(restored(record, lists, clock))

@@ -129,7 +129,7 @@ class CardSettings(_Section):
 
 
 class SubscriptionSettings(_Section):
-    """Durations of subscriptions (RFC 6665 §4.2.1.1)."""
+    """Durations of subscriptions (RFC 6665 §4.2.1.1), and how many there may be: one more is answered 503."""
 
     min_expires: Annotated[int, Field(ge=1, le=3600)] = 60
     """Shortest duration a device may ask for, in seconds; less is refused with 423 and this value as Min-Expires."""
@@ -139,6 +139,15 @@ class SubscriptionSettings(_Section):
 
     max_expires: Annotated[int, Field(ge=1, le=2**31 - 1)] = 86400
     """Longest duration given, in seconds; a device that asks for more is given this much."""
+
+    max_subscriptions: Annotated[int, Field(ge=1)] = 200_000
+    """Subscriptions that the server holds at once."""
+
+    max_devices: Annotated[int, Field(ge=1)] = 16
+    """Devices with which one watcher follows one owner at once."""
+
+    max_pending: Annotated[int, Field(ge=1)] = 200
+    """Requests of one watcher that await their owners' decisions at once."""
 
     @field_validator("default_expires", "max_expires")
     @classmethod
