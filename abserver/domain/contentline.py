@@ -153,7 +153,7 @@ def _parameter_text(values: Sequence[str]) -> str:
 def _quoted(value: str) -> str:
     r"""RFC 6868 for what no quotes can hold; RFC 6351 §6 wants backslashes escaped."""
     encoded = value.replace("\\", "\\\\").replace("^", "^^").replace("\n", "^n").replace('"', "^'").replace("\r", "")
-    return encoded if _SAFE.fullmatch(encoded) else f'"{encoded}"'
+    return encoded if encoded and _SAFE.fullmatch(encoded) else f'"{encoded}"'
 
 
 def _folded(line: bytes) -> bytes:

@@ -7,8 +7,6 @@ vCard 2.1 is refused, since its character sets, quoted-printable lines and bare 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
@@ -16,6 +14,7 @@ from xml.etree.ElementTree import Element, SubElement
 from abserver.domain import trees
 from abserver.domain.card import VCARD
 from abserver.domain.contentline import ContentLine, VcardError, parse_line, split_raw, unescaped, unfold
+from abserver.domain.vcard_media import modern_media
 from abserver.domain.vcard_schema import (
     DATE_AND_OR_TIME,
     DEFAULT_TYPES,
@@ -81,7 +80,10 @@ def _properties(lines: Sequence[tuple[int, bytes]]) -> list[ContentLine]:
     properties = [parse_line(number, line) for number, line in lines[1:-1]]
     if not any(each.name == "FN" and each.value.strip() for each in properties):
         raise VcardError("every vCard needs a name to show: add a line FN:name", line=lines[0][0], name="FN")
-    return [each for each in properties if each.name != "VERSION"]
+    kept = [each for each in properties if each.name != "VERSION"]
+    for each in kept:
+        _check(each)
+    return [modern_media(each) if version == b"3.0" or each.values("ENCODING") else each for each in kept]
 
 
 def _document(properties: Sequence[ContentLine]) -> bytes:
@@ -100,7 +102,6 @@ def _document(properties: Sequence[ContentLine]) -> bytes:
 
 def _element(line: ContentLine) -> Element:
     """One property (RFC 6351 §5, §6)."""
-    _check(line)
     if line.name == "XML":
         return _foreign(line)
     if not _XML_NAME.fullmatch(line.name):
@@ -127,17 +128,8 @@ def _check(line: ContentLine) -> None:
         raise line.error("there is a control character in the value: remove it")
     if any(charset.upper() not in ("UTF-8", "UTF8", "US-ASCII") for charset in line.values("CHARSET")):
         raise line.error("only UTF-8 is taken: export the contact again with this character set")
-    if "QUOTED-PRINTABLE" in _encodings(line):
+    if any(word.upper() == "QUOTED-PRINTABLE" for word in (*line.values("ENCODING"), *line.values("TYPE"))):
         raise line.error("quoted-printable belongs to vCard 2.1: export the contact as vCard 3.0 or 4.0")
-
-
-def _encodings(line: ContentLine) -> set[str]:
-    """What ENCODING says, or the bare words that stand for it."""
-    return {value.upper() for name in ("ENCODING", "TYPE") for value in line.values(name)}
-
-
-def _is_binary(line: ContentLine) -> bool:
-    return any(value.upper() in ("B", "BASE64") for value in line.values("ENCODING")) or "BASE64" in _encodings(line)
 
 
 def _foreign(line: ContentLine) -> Element:
@@ -152,12 +144,19 @@ def _foreign(line: ContentLine) -> Element:
 
 
 def _add_fields(element: Element, name: str, value: str) -> None:
-    """The fields of a compound property; behind the last that is not empty, only those that are required."""
+    """The fields of a compound property, those behind the required ones only as far as they are not all empty.
+
+    A compound of single fields has as many as there are names: what looks like more belongs to the last. Fields of a
+    list that no RFC has named have no element, so they are left out.
+    """
+    names = STRUCTURES[name]
     fields = split_raw(value, ";")
-    for place, field in enumerate(STRUCTURES[name]):
-        raw = fields[place] if place < len(fields) else ""
-        if not raw and place >= REQUIRED_FIELDS[name] and not any(fields[place:]):
-            break
+    if name in SINGLE_FIELDS:
+        fields[len(names) - 1 :] = [";".join(fields[len(names) - 1 :])]
+    while len(fields) > REQUIRED_FIELDS[name] and not fields[-1]:
+        fields.pop()
+    fields += [""] * (REQUIRED_FIELDS[name] - len(fields))
+    for field, raw in zip(names, fields, strict=False):
         for part in [raw] if name in SINGLE_FIELDS else split_raw(raw, ","):
             SubElement(element, f"{{{VCARD}}}{field}").text = unescaped(part)
 
@@ -176,7 +175,7 @@ def _parameters(line: ContentLine) -> Element | None:
 
 
 def _merged(line: ContentLine) -> dict[str, list[str]]:
-    """lower-case name -> values; what vCard 3.0 has in TYPE beside types is moved or dropped."""
+    """lower-case name -> values; words in TYPE that are no types in vCard 4.0 move or go."""
     merged: dict[str, list[str]] = {}
     for name, values in line.parameters:
         if name in ("VALUE", "ENCODING", "CHARSET", "X-APPLE-OMIT-YEAR"):
@@ -189,35 +188,13 @@ def _merged(line: ContentLine) -> dict[str, list[str]]:
     types = [value.lower() for value in merged.pop("type", [])]
     if "pref" in types:
         merged.setdefault("pref", ["1"])
-    kept = [each for each in dict.fromkeys(types) if each not in _no_types(line)]
-    if kept:
-        merged["type"] = kept
-    if line.name in _MEDIA and not _is_binary(line) and not line.value.startswith("data:") and (media := _media(line)):
-        merged.setdefault("mediatype", [media])
+    no_types = ("pref", "internet") if line.name == "EMAIL" else ("pref",)
+    merged["type"] = [each for each in dict.fromkeys(types) if each not in no_types]
     return {name: values for name, values in merged.items() if values}
-
-
-def _no_types(line: ContentLine) -> set[str]:
-    """Words in TYPE that are none in vCard 4.0: said otherwise, or said by the property itself."""
-    words = {"pref", "base64"}
-    if line.name == "EMAIL":
-        words.add("internet")
-    if line.name in _MEDIA:
-        words |= {value.lower() for value in line.values("TYPE") if value.lower() not in ("work", "home")}
-    return words
-
-
-# Values
-
-_MEDIA = {"PHOTO": "image", "LOGO": "image", "SOUND": "audio", "KEY": "application"}
-_SUBTYPES = {"jpg": "jpeg", "wave": "wav", "x509": "pkix-cert", "pgp": "pgp-keys"}
-_SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 
 
 def _value(line: ContentLine, name: str) -> TypedValue:
     """The value's type and text."""
-    if _is_binary(line):
-        return "uri", _data_uri(line)
     said = next((value.lower() for value in line.values("VALUE")), None)
     if said not in VALUE_TYPES:  # `binary`, `phone-number` and the like of vCard 3.0
         said = None
@@ -228,25 +205,3 @@ def _value(line: ContentLine, name: str) -> TypedValue:
     if kind in (DATE_AND_OR_TIME, "date", "date-time", "time"):
         return date_or_time(text, line.values("X-APPLE-OMIT-YEAR"))
     return REPAIRS[name](kind, text) if name in REPAIRS and said is None else (kind, text)
-
-
-def _media(line: ContentLine) -> str | None:
-    """The media type that TYPE of a vCard 3.0 names."""
-    for value in line.values("TYPE"):
-        subtype = value.lower()
-        if subtype in ("base64", "work", "home", "pref"):
-            continue
-        return (
-            subtype if "/" in subtype else f"{_MEDIA.get(line.name, 'application')}/{_SUBTYPES.get(subtype, subtype)}"
-        )
-    return None
-
-
-def _data_uri(line: ContentLine) -> str:
-    try:
-        data = base64.b64decode("".join(line.value.split()), validate=True)
-    except binascii.Error:
-        raise line.error("the value is not base64: export the contact again") from None
-    media = _media(line) if line.name in _MEDIA else None
-    media = media or next((each for start, each in _SIGNATURES.items() if data.startswith(start)), None)
-    return f"data:{media or 'application/octet-stream'};base64,{base64.b64encode(data).decode()}"

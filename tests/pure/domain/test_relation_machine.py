@@ -59,7 +59,7 @@ def test_a_first_request_is_pending() -> None:
 def test_a_first_request_that_the_rules_foresee_is_decided_at_once() -> None:
     """RFC 3857 Figure 1: init to active, or to terminated."""
     confirmed = asked(None, OWNER, WATCHER, ALLOW, T0)
-    assert (confirmed.state, confirmed.levels, confirmed.rule) == (C, {"public", "friends"}, "w-bob")
+    assert (confirmed.state, confirmed.levels, confirmed.rule) == (C, ALLOW.grant.levels, "w-bob")
     assert (confirmed.requested_at, confirmed.decided_at, confirmed.ended_at) == (T0, T0, None)
     assert asked(None, OWNER, WATCHER, BLOCK, T0).state is R
     assert asked(None, OWNER, WATCHER, POLITE, T0).state is B
@@ -96,7 +96,7 @@ def test_a_confirmed_relation_outlives_the_subscription_under_it() -> None:
 def test_other_levels_or_another_rule_are_a_new_decision() -> None:
     confirmed = decided(pending(), ALLOW, T1, watched=True)
     narrowed = decided(confirmed, replace(ALLOW, grant=Grant(frozenset({"public"}))), T2, watched=True)
-    assert (narrowed.state, narrowed.levels, narrowed.decided_at) == (C, {"public"}, T2)
+    assert (narrowed.state, narrowed.levels, narrowed.decided_at) == (C, frozenset({"public"}), T2)
     assert decided(narrowed, Decision(Handling.ALLOW, EVERYTHING, "all"), T3, watched=True).levels == {"*"}
 
 
