@@ -58,6 +58,8 @@ def _unchanged(copy: CardCopy | None, etag: str | None) -> CardCopy | None:
 
 
 def _patched(copy: CardCopy | None, notify: Request, etag: str | None) -> CardCopy:
+    if copy is not None and etag is not None and copy.etag == etag:
+        return copy  # told before, by a notifier that crashed before our 200 counted
     event = notify.event
     base = event and event.params.get("base")
     if copy is None or base is None or copy.etag != base or copy.content_type != contact_card.XCARD:

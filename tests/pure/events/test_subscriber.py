@@ -290,6 +290,16 @@ def test_a_difference_to_our_copy_is_applied() -> None:
     assert bench.copies == [CopyChanged(CardCopy(RENAMED, XCARD, "v2"), patch=difference)]
 
 
+def test_a_difference_that_was_taken_already_is_not_asked_for_again() -> None:
+    """A notifier that was killed before our 200 counted sends the same difference once more."""
+    bench = active()
+    difference = patch.diff(CARD, RENAMED)
+    for _ in range(2):
+        assert bench.notify(body=difference, type=PATCH, base="v1", etag="v2").status == 200
+    assert bench.copies == [CopyChanged(CardCopy(RENAMED, XCARD, "v2"), patch=difference)]
+    assert len(bench.sent) == 1
+
+
 def test_text_replaces_the_copy() -> None:
     bench = active(accept=(VCARD,))
     bench.notify(body=b"BEGIN:VCARD", type=VCARD, etag="v2-text")
