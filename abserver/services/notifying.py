@@ -257,14 +257,10 @@ class Notifier:
 
     def _answered(self, followed: Followed, notice: Notice, answer: Response | SendFailure) -> None:
         """Carry the outcome of a NOTIFY into the machine and the update lists."""
-        now = self._clock.now()
-        if isinstance(answer, SendFailure):
-            log.info("NOTIFY failed", extra={**_ids(followed), "why": answer.value})
-            effects = followed.machine.answered(None, now)
-        else:
-            if answer.status >= 300:
-                log.info("NOTIFY refused", extra={**_ids(followed), "status": answer.status})
-            effects = followed.machine.answered(answer.status, now, retry_after=_retry_after(answer))
+        status, retry_after = _outcome(answer)
+        if status is None or status >= 300:
+            log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
+        effects = followed.machine.answered(status, self._clock.now(), retry_after=retry_after)
         for effect in effects:
             match effect:
                 case Delivered(notice=told):
@@ -295,6 +291,21 @@ def _ids(followed: Followed) -> dict[str, str]:
         "device": followed.key.device,
         "call_id": followed.dialog.call_id,
     }
+
+
+def _outcome(answer: Response | SendFailure) -> tuple[int | None, float | None]:
+    """The final status of a NOTIFY, and the seconds of its Retry-After.
+
+    Silence is None. A transport error is as a 503 (RFC 3261 §8.1.3.1): a phone that restarts is unreachable for some
+    seconds, and must not lose its subscription by that.
+    """
+    match answer:
+        case SendFailure.TIMEOUT:
+            return None, None
+        case SendFailure.UNREACHABLE:
+            return 503, None
+        case response:
+            return response.status, _retry_after(response)
 
 
 def _retry_after(response: Response) -> float | None:

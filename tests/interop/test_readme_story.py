@@ -1,0 +1,136 @@
+"""The README's story with curl and SIPp: its own commands, run against a server process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+OWNER, WATCHER = "sip:ann@example.com", "sip:bob@example.com"
+PATIENCE = 20.0
+"""Seconds until something that must happen has happened."""
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed (Debian: {package})")
+    for program, package in (("sipp", "apt-get install sip-tester"), ("curl", "apt-get install curl"))
+]
+
+
+class Story:
+    """The commands of the README, with free ports in place of its own, and a server of the README's settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {"5060": free_port(), "8080": free_port(), "5999": free_port()}
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "ABSERVER_SIP__UDP": f"127.0.0.1:{self.ports['5060']}",
+            "ABSERVER_SIP__TCP": f"127.0.0.1:{self.ports['5060']}",
+            "ABSERVER_HTTP__LISTEN": f"127.0.0.1:{self.ports['8080']}",
+            "ABSERVER_STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
+        }
+        text = (ROOT / "README.md").read_text().partition("## The same story")[2].partition("\n## ")[0]
+        self.blocks = [self._here(block) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+
+    def _here(self, block: str) -> str:
+        for port, free in self.ports.items():
+            block = block.replace(port, str(free))
+        return block.replace("tests/interop/", f"{ROOT}/tests/interop/")
+
+    def run(self, script: str) -> str:
+        """Run a block of shell commands; returns what it printed. Fails with it."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def begin(self, command: str, *options: str) -> subprocess.Popen[str]:
+        """Start a program without a terminal."""
+        return subprocess.Popen(
+            ["bash", "-c", " ".join(["exec", command.strip(), *options])],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def asked(self, command: str) -> Any:
+        """What `abserver COMMAND OWNER --json` tells."""
+        return json.loads(self.run(f"abserver {command} {OWNER} --json"))
+
+
+def free_port() -> int:
+    """A port that is free for UDP and TCP at this moment."""
+    while True:
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagrams.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Ask again until it holds; each asking takes a process, so there is no busy waiting."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, what
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Iterator[Story]:
+    """The README's users on a running server."""
+    story = Story(tmp_path)
+    story.run(f"abserver user add {OWNER} --password annpw; abserver user add {WATCHER} --password bobpw")
+    server = story.begin("abserver serve")
+    assert server.stdout is not None
+    try:
+        ready = [server.stdout.readline() for _ in range(3)]
+        assert all(line.startswith("abserver: ready on") for line in ready), ready
+        yield story
+    finally:
+        server.terminate()
+        server.communicate()
+    assert server.returncode == 0
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"], ids=["udp", "tcp"])
+def test_curl_and_sipp_walk_the_story_of_the_readme(story: Story, transport: str) -> None:
+    card, follow, confirm, edit = story.blocks
+    variables = card.partition("\n\n")[0] + "\n"
+    story.run(card)
+    sipp = story.begin(follow, "-nostdin", "-t", transport)
+    until(lambda: [each["state"] for each in story.asked("relations")] == ["pending"], "Bob's request is pending")
+    story.run(variables + confirm)
+    until(lambda: len(story.asked("sync")["devices"]) == 1, "Bob's device has acknowledged the card")
+    story.run(variables + edit)
+    out, _ = sipp.communicate(timeout=PATIENCE)
+    assert sipp.returncode == 0, out[-2000:]
+    (log,) = story.folder.glob("*_messages.log")
+    messages = log.read_text()
+    assert '<p:replace sel="*/*/*[3]/*/text()">tel:+15550199</p:replace>' in messages
+    assert "+15550101" in messages
+    assert [each["state"] for each in story.asked("relations")] == ["confirmed"]
