@@ -27,10 +27,9 @@ from xcap.core.patch.operations import (
     read_operations,
     write_operations,
 )
-from xcap.core.patch.reading import parse
+from xcap.core.patch.reading import OF_PATCH, parse
 from xcap.core.patch.tree import ROOT_SCOPE, Document, Element, expanded, inside
 from xcap.core.patch.writing import serialize
-from xcap.core.source import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,10 +60,6 @@ __all__ = [
 ]
 
 MEDIA_TYPE: Final = "application/xml-patch+xml"
-MAX_PATCH_BYTES: Final = 2 * MAX_BYTES
-"""A patch may replace a whole document, and says where."""
-_ENVELOPE: Final = 2
-"""Elements around the content of an operation in a patch."""
 
 
 def diff(old: bytes, new: bytes) -> bytes:
@@ -88,7 +83,7 @@ def apply(patch: bytes, document: bytes) -> bytes:
 def read_patch(patch: bytes) -> Iterator[Operation]:
     """The operations of a patch, one by one. Raises PatchError."""
     try:
-        root = parse(patch, max_bytes=MAX_PATCH_BYTES, max_depth=MAX_DEPTH + _ENVELOPE).root
+        root = parse(patch, OF_PATCH).root
     except NotUtf8 as error:
         raise InvalidCharacterSet(error.phrase) from None
     except (NotWellFormed, TooLarge) as error:

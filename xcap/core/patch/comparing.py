@@ -12,9 +12,10 @@ engine that knows nothing of the default namespace rule of §4.2.1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from xcap.core.patch.alignment import Identities, align
+from xcap.core.patch.locating import MAX_WORK, NODE
 from xcap.core.patch.operations import Add, Remove, Replace
 from xcap.core.patch.script import OPERATION, Content, Script, Siblings
 from xcap.core.patch.tree import ROOT_SCOPE, Element, free_prefixes, inside, prefix_of
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from xcap.core.patch.alignment import Branch, Pair
     from xcap.core.patch.operations import Operation
     from xcap.core.patch.tree import Document, Scope
+
+
+_MAX_WORK: Final = MAX_WORK // 2
+"""A patch that costs more to apply is not made: scattered edits among many thousand siblings, each looked for anew."""
 
 
 def compare(old: Document, new: Document) -> list[Operation]:
@@ -61,6 +66,9 @@ class _Declarations:
     changed: dict[str, str] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
 
+    def __len__(self) -> int:
+        return len(self.added) + len(self.changed) + len(self.removed)
+
 
 class _Comparison:
     def __init__(self) -> None:
@@ -70,7 +78,8 @@ class _Comparison:
         """Make `new` of the node `old`, which `selector` selects: by what is shorter, changing or replacing it."""
         mark = self.script.mark()
         limit = self.script.cost + OPERATION + len(selector) + new.weight
-        if not self.change(old, new, selector, scopes) or self.script.cost > limit:
+        changed = self.change(old, new, selector, scopes)
+        if not changed or self.script.cost > limit or self.script.work > _MAX_WORK:
             self.script.forget(mark)
             self.script.emit(Replace(selector, (new.node,)), scopes.final, new.weight)
 
@@ -97,6 +106,7 @@ class _Comparison:
         )
         for prefix in declarations.removed:
             self.script.emit(Remove(f"{selector}/namespace::{prefix}"), current)
+        self.script.work += len(declarations) * NODE * (old.weight + new.weight)  # which is more than all nodes below
         return True
 
     def attributes(self, old: Element, new: Element, selector: str, scope: Scope) -> None:
@@ -116,6 +126,7 @@ class _Comparison:
     def children(self, old: Content, new: Content, pairs: Sequence[Pair], parent: str, scopes: _Scopes) -> None:
         """Make the children `new` of the children `old` of the node that `parent` selects; `""` is the root node."""
         siblings = Siblings(self.script, parent, scopes.final, old)
+        count = len(self.script)
         i = j = 0
         for one, other in [*pairs, (len(old.branches), len(new.branches))]:
             right = old.branches[one] if one < len(old.branches) else None
@@ -133,6 +144,7 @@ class _Comparison:
                     self.pair(right, new.branches[other], siblings.here(right), scopes)
                 siblings.passed(right)
             i, j = one + 1, other + 1
+        self.script.work += (len(self.script) - count) * 2 * (len(old.branches) + len(new.branches) + 1)
 
 
 def _compare_declarations(old: Element, new: Element, scopes: _Scopes) -> _Declarations | None:

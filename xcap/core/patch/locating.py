@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from xcap.core.patch.selector import Name, Selector
     from xcap.core.patch.tree import Node, Scope
 
-MAX_WORK: Final = 10_000_000
-"""What one patch may cost, in nodes looked at and characters compared or written: about a second."""
+MAX_WORK: Final = 50_000_000
+"""What one patch may cost. The unit is to pass by one child node, 30 ns or so; so it is a matter of seconds at most."""
+NODE: Final = 8
+"""What it costs to look closer at one node: at its names or the text in it."""
 
 
 class Budget:
@@ -183,21 +185,26 @@ def _declarations(elements: Sequence[ElementPlace], prefix: str) -> list[Namespa
     return found
 
 
+_Leaf: TypeAlias = "Comment | ProcessingInstruction | str"
+
+
 def _nodes(context: _Context, step: TextStep | CommentStep | InstructionStep, budget: Budget) -> list[NodePlace]:
     children = context.container.children
     budget.spend(len(children))
-    found = [
-        NodePlace(node, context.container, index, context.scope, context.depth)
-        for index, node in enumerate(children)
-        if type(node) is not Element and _is_of_type(node, step)
-    ]
-    return found if step.position is None else _nth(found, step.position)
-
-
-def _is_of_type(node: Comment | ProcessingInstruction | str, step: TextStep | CommentStep | InstructionStep) -> bool:
-    if type(node) is ProcessingInstruction:
-        return type(step) is InstructionStep and step.target in (None, node.target)
-    return type(step) is (CommentStep if type(node) is Comment else TextStep)
+    if isinstance(step, TextStep):
+        found: list[tuple[int, _Leaf]] = [(index, node) for index, node in enumerate(children) if type(node) is str]
+    elif isinstance(step, CommentStep):
+        found = [(index, node) for index, node in enumerate(children) if type(node) is Comment]
+    else:
+        found = [
+            (index, node)
+            for index, node in enumerate(children)
+            if type(node) is ProcessingInstruction and step.target in (None, node.target)
+        ]
+    if step.position is not None:
+        found = _nth(found, step.position)
+    budget.spend(NODE * len(found))
+    return [NodePlace(node, context.container, index, context.scope, context.depth) for index, node in found]
 
 
 def _nth(found: list[_T], position: int) -> list[_T]:
@@ -205,31 +212,59 @@ def _nth(found: list[_T], position: int) -> list[_T]:
 
 
 def _elements(context: _Context, step: ElementStep, budget: Budget) -> list[ElementPlace]:
-    children = context.container.children
+    children, predicates = context.container.children, step.predicates
     budget.spend(len(children))
-    found = [(index, node) for index, node in enumerate(children) if type(node) is Element]
     if step.name is not None:
-        found = [(index, node) for index, node in found if _has_name(node, step.name, context.scope)]
-    for predicate in step.predicates:
+        budget.spend(NODE * len(children))
+        found = _named(children, step.name, context.scope)
+    elif predicates and isinstance(predicates[0], PositionIs):
+        found, predicates = _nth_element(children, predicates[0].position), predicates[1:]
+    else:
+        found = [(index, node) for index, node in enumerate(children) if type(node) is Element]
+    for predicate in predicates:
         if isinstance(predicate, PositionIs):
             found = _nth(found, predicate.position)
         else:
             found = [(index, node) for index, node in found if _holds(predicate, node, context.scope, budget)]
+    budget.spend(NODE * len(found))
     return [ElementPlace(node, context.container, index, context.scope, context.depth) for index, node in found]
 
 
+def _named(children: Sequence[Node], name: Name, scope: Scope) -> list[tuple[int, Element]]:
+    """Those with this expanded name; written names that mean it are few, and most elements declare nothing."""
+    written = {
+        local for local in (name[1], *(f"{prefix}:{name[1]}" for prefix in scope)) if expanded(local, scope) == name
+    }
+    return [
+        (index, node)
+        for index, node in enumerate(children)
+        if type(node) is Element and (_has_name(node, name, scope) if node.declarations else node.name in written)
+    ]
+
+
+def _nth_element(children: Sequence[Node], position: int) -> list[tuple[int, Element]]:
+    """`*[n]`, which patches are full of, without a list of all elements."""
+    for index, node in enumerate(children):
+        if type(node) is Element:
+            position -= 1
+            if not position:
+                return [(index, node)]
+    return []
+
+
 def _has_name(element: Element, name: Name, scope: Scope) -> bool:
-    return element.name.endswith(name[1]) and expanded(element.name, inside(element, scope)) == name
+    return expanded(element.name, inside(element, scope)) == name
 
 
 def _holds(predicate: AttributeIs | ChildIs | SelfIs, element: Element, scope: Scope, budget: Budget) -> bool:
     within = inside(element, scope)
-    budget.spend(1)
+    budget.spend(NODE)
     if isinstance(predicate, AttributeIs):
         name = attribute_named(element, predicate.name, within)
         return name is not None and element.attributes[name] == predicate.value
     if isinstance(predicate, SelfIs):
         return _string_value(element, budget) == predicate.value
+    budget.spend(NODE * len(element.children))
     return any(
         _string_value(child, budget) == predicate.value
         for child in element.children
@@ -247,6 +282,6 @@ def _string_value(element: Element, budget: Budget) -> str:
             budget.spend(len(node))
             parts.append(node)
         elif type(node) is Element:
-            budget.spend(len(node.children) + 1)
+            budget.spend(NODE + len(node.children))
             waiting.extend(reversed(node.children))
     return "".join(parts)

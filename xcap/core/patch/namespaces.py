@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from xcap.core.patch.errors import InvalidNamespacePrefix, InvalidNamespaceUri, InvalidPatchDirective
-from xcap.core.patch.tree import Element, copy_of, expanded, inside, prefix_of
+from xcap.core.patch.locating import NODE
+from xcap.core.patch.tree import Element, expanded, inside, prefix_of
 from xcap.core.source import MAX_DEPTH, XML_NAMESPACE
 
 if TYPE_CHECKING:
@@ -62,13 +63,13 @@ class Context:
 
 
 def adopt(node: Node, context: Context) -> Node:
-    """A copy of a node of the patch, with the names that it has in the document.
+    """A node of the patch, an element as a copy with the names that it has in the document.
 
     Raises InvalidPatchDirective when the document would nest too deep or the work is used up.
     """
     if type(node) is Element:
         return _adopt(node, context, context.depth, local=_NOTHING, shadowed=_NOTHING)
-    return copy_of(node)
+    return node
 
 
 def _adopt(
@@ -82,7 +83,7 @@ def _adopt(
     name = _renamed(element.name, prefixes, attribute=False)
     attributes = {_renamed(key, prefixes, attribute=True): value for key, value in element.attributes.items()}
     adopted = Element(name, {**element.declarations, **declarations}, attributes)
-    context.budget.spend(1 + len(name) + sum(map(len, attributes)) + sum(map(len, declarations.values())))
+    context.budget.spend(NODE + len(name) + sum(map(len, attributes)) + sum(map(len, declarations.values())))
     shadowed = inside(adopted, shadowed)
     adopted.children = [
         _adopt(child, context, depth + 1, local=local, shadowed=shadowed) if type(child) is Element else child
@@ -139,10 +140,8 @@ def redeclare(element: Element, prefix: str, uri: str, *, scope: Scope, budget: 
     Raises InvalidNamespaceUri, also when an element would get two attributes of one name.
     """
     _check_uri(uri)
-    before = element.declarations[prefix]
     element.declarations[prefix] = uri
     if any(_has_twins(user, within) for user, within in _reach(element, prefix, scope, budget)):
-        element.declarations[prefix] = before
         raise InvalidNamespaceUri("an element would have two attributes of the same name")
 
 
@@ -166,7 +165,7 @@ def _reach(element: Element, prefix: str, scope: Scope, budget: Budget) -> Itera
     waiting = [(element, inside(element, scope))]
     while waiting:
         current, within = waiting.pop()
-        budget.spend(len(current.children) + 1)
+        budget.spend(NODE * (1 + len(current.children)))
         yield current, within
         waiting += [
             (child, inside(child, within))

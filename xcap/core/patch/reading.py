@@ -7,6 +7,7 @@ prefix with each name, so that names are kept as written.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
@@ -21,19 +22,36 @@ _SEPARATOR: Final = "\x01"
 """Between namespace name, local name and prefix; this character occurs in no XML document."""
 
 
-def parse(content: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> Document:
-    """Read a document; a patch may be given wider bounds, since it holds content within elements of its own.
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a text may hold."""
+
+    size: int
+    """In bytes."""
+    elements: int
+    depth: int
+    attributes: int
+    """Of one element, namespace declarations included."""
+
+
+OF_DOCUMENT: Final = Bounds(MAX_BYTES, MAX_ELEMENTS, MAX_DEPTH, MAX_ATTRIBUTES)
+OF_PATCH: Final = Bounds(2 * MAX_BYTES, 2 * MAX_ELEMENTS, MAX_DEPTH + 2, MAX_ATTRIBUTES * MAX_DEPTH)
+"""A patch may hold a whole document within two elements, which declare whatever is in scope at a place of it."""
+
+
+def parse(content: bytes, bounds: Bounds = OF_DOCUMENT) -> Document:
+    """Read a document.
 
     Raises TooLarge, NotUtf8, NotWellFormed (with line and column).
     """
-    if len(content) > max_bytes:
-        raise TooLarge(max_bytes)
-    builder = _Builder(max_depth)
+    if len(content) > bounds.size:
+        raise TooLarge(bounds.size)
+    _check_utf8(content)  # expat would follow a byte order mark of UTF-16 in spite of the encoding it was given
+    builder = _Builder(bounds)
     parser = _parser_for(builder)
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
-        _check_utf8(content)
         raise NotWellFormed(expat.ErrorString(error.code), error.lineno, error.offset + 1) from None
     except _Refused as error:
         raise NotWellFormed(error.reason, parser.CurrentLineNumber, parser.CurrentColumnNumber + 1) from None
@@ -57,10 +75,10 @@ class _Refused(Exception):
 class _Builder:
     """Takes expat's events; it does not know its parser, so that the two form no reference cycle."""
 
-    __slots__ = ("count", "declarations", "document", "max_depth", "names", "open")
+    __slots__ = ("bounds", "count", "declarations", "document", "names", "open")
 
-    def __init__(self, max_depth: int) -> None:
-        self.max_depth = max_depth
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
         self.count = 0
         self.document = Document([])
         self.open: list[list[Node]] = [self.document.children]
@@ -85,12 +103,12 @@ class _Builder:
     def start(self, name: str, attributes: dict[str, str]) -> None:
         declarations, self.declarations = self.declarations, {}
         self.count += 1
-        if self.count > MAX_ELEMENTS:
-            raise _Refused(f"more than {MAX_ELEMENTS} elements")
-        if len(self.open) > self.max_depth:
-            raise _Refused(f"more than {self.max_depth} elements deep")
-        if len(attributes) + len(declarations) > MAX_ATTRIBUTES:
-            raise _Refused(f"more than {MAX_ATTRIBUTES} attributes")
+        if self.count > self.bounds.elements:
+            raise _Refused(f"more than {self.bounds.elements} elements")
+        if len(self.open) > self.bounds.depth:
+            raise _Refused(f"more than {self.bounds.depth} elements deep")
+        if len(attributes) + len(declarations) > self.bounds.attributes:
+            raise _Refused(f"more than {self.bounds.attributes} attributes")
         named = {self.written(key): value for key, value in attributes.items()} if attributes else attributes
         children: list[Node] = []
         self.open[-1].append(Element(self.names.get(name) or self.written(name), declarations, named, children))

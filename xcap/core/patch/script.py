@@ -52,11 +52,14 @@ class _Draft:
 
 
 class Script:
-    """Operations in their order, and about the length of their text."""
+    """Operations in their order."""
 
     def __init__(self) -> None:
         self._drafts: list[_Draft] = []
         self.cost = 0
+        """About the length of their text."""
+        self.work = 0
+        """What applying them will at most cost, in the unit of `locating.MAX_WORK`."""
 
     def emit(self, operation: Operation, scope: Scope, weight: int = 0, *, prefix: str = "") -> None:
         """Append an operation.
@@ -66,14 +69,17 @@ class Script:
         self._drafts.append(_Draft(operation, scope, prefix))
         self.cost += OPERATION + len(operation.selector) + weight
 
-    def mark(self) -> tuple[int, int]:
-        """A point to which `forget` can go back."""
-        return len(self._drafts), self.cost
+    def __len__(self) -> int:
+        return len(self._drafts)
 
-    def forget(self, mark: tuple[int, int]) -> None:
+    def mark(self) -> tuple[int, int, int]:
+        """A point to which `forget` can go back."""
+        return len(self._drafts), self.cost, self.work
+
+    def forget(self, mark: tuple[int, int, int]) -> None:
         """Drop what has been emitted since `mark`."""
-        del self._drafts[mark[0] :]
-        self.cost = mark[1]
+        length, self.cost, self.work = mark
+        del self._drafts[length:]
 
     def operations(self) -> list[Operation]:
         """All of them, with the namespaces that each uses."""

@@ -102,14 +102,6 @@ def expanded(name: str, scope: Scope) -> tuple[str, str]:
     return scope.get(prefix, ""), local
 
 
-def copy_of(node: Node) -> Node:
-    """A node which shares nothing mutable with `node`."""
-    if type(node) is Element:
-        children = [copy_of(child) for child in node.children]
-        return Element(node.name, dict(node.declarations), dict(node.attributes), children)
-    return node
-
-
 def free_prefixes(element: Element) -> set[str]:
     """The prefixes which names in `element` take from declarations outside of it; `""` for unprefixed elements."""
     prefixes = {prefix_of(name) for name in element.attributes if ":" in name}
