@@ -126,7 +126,6 @@ class EventSide:
         )
         self.notifier = Notifier(
             sender=self.sip,
-            journal=stores.journal,
             outbox=self.outbox,
             authorizer=self.authorizer,
             relating=relating,
@@ -152,7 +151,7 @@ class EventSide:
             notifier=self.notifier,
             followers=followers,
             update_lists=lists,
-            journal=stores.journal,
+            outbox=self.outbox,
             users=stores.credentials,
             clock=clock,
             contact=contact_at,

@@ -231,12 +231,12 @@ class Subscription:
         self._owed = self._full = True
 
     def expire(self, now: float) -> None:
-        """End the subscription if its time is over (§4.4.1)."""
-        if now >= self.expires_at:
+        """End the subscription if its time is over (§4.4.1); one that is leaving ends with the state of now instead."""
+        if now >= self.expires_at and not self._leaving:
             self.terminate(EventReason.TIMEOUT)
 
     def next_deadline(self) -> float | None:
         """When `expire` or `next_notice` has something to do again; None while only an answer can move the machine."""
-        if self.standing is Substate.TERMINATED:
+        if self.over:
             return None
         return min(self.expires_at, self.retry_at) if self.retry_at else self.expires_at

@@ -24,10 +24,11 @@ from abserver.sip.headers import Event, EventReason, SubscriptionState, parse_se
 from abserver.sip.message import Request
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable
 
     from abserver.domain.identity import Owner
-    from abserver.ports import Clock, Journal, SipSender
+    from abserver.ports import Clock, SipSender
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followers
     from abserver.services.outbox import Outbox
@@ -53,7 +54,6 @@ class Notifier:
         self,
         *,
         sender: SipSender,
-        journal: Journal,
         outbox: Outbox,
         authorizer: Authorizer,
         relating: Relating,
@@ -65,7 +65,6 @@ class Notifier:
     ) -> None:
         """contact: the value of our Contact towards a peer on that flow."""
         self._sender = sender
-        self._journal = journal
         self._outbox = outbox
         self._authorizer = authorizer
         self._relating = relating
@@ -76,7 +75,9 @@ class Notifier:
         self._contact = contact
         self._hints: dict[Owner, None] = {}
         self._hinted = asyncio.Event()
-        self._reserving: set[asyncio.Task[None]] = set()
+        self._reserving: dict[Followed, asyncio.Task[None]] = {}
+        self._changes: dict[Owner, datetime.datetime] = {}
+        """When rules begin or end by themselves: the next time for each owner, as far as it is booked."""
         self._sweeper: Sweeper[Followed | Owner] = Sweeper(clock, self._time_came)
 
     # -- what sets it going -----------------------------------------------------------------------------------------
@@ -135,11 +136,21 @@ class Notifier:
     async def refreshed(self, followed: Followed) -> None:
         """A SUBSCRIBE of this subscription was just answered: send what its machine owes."""
         self._book(followed)
-        await self._views.recall([followed.machine.delivered])
-        policy = await self._authorizer.policy(followed.key.owner)
-        if self._lists.is_news(policy):
+        try:
+            await self._views.recall([followed.machine.delivered])
+            policy = await self._authorizer.policy(followed.key.owner)
+        except Exception:
+            self.hint(followed.key.owner)  # the NOTIFY stays owed
+            raise
+        if self._note_version(policy):
             self.hint(policy.owner)
+        self._book_change(policy)
+        self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
         self._settle(followed, policy)
+
+    def prolonged(self, followed: Followed) -> None:
+        """A SUBSCRIBE was answered without a NOTIFY to follow (RFC 5839 §6.3), for less time perhaps."""
+        self._book(followed)
 
     def dropped(self, followed: Followed) -> None:
         """The subscription ended without a NOTIFY (RFC 5839 §5.2: 204 to an unsubscription)."""
@@ -174,13 +185,23 @@ class Notifier:
 
     def _note(self, policy: Policy) -> None:
         """Bring the owner's update list and relations up to date with the policy."""
-        utc = self._clock.utc()
-        modified = self._lists.modified(policy, utc)
+        self._note_version(policy)
+        self._outbox.put(*self._relating.decided(policy, self._clock.utc()))
+        self._book_change(policy)
+
+    def _note_version(self, policy: Policy) -> bool:
+        """Bring the owner's update list up to date; whether the policy was news."""
+        modified = self._lists.modified(policy, self._clock.utc())
         if modified is not None:
             self._outbox.put(modified)
-        self._outbox.put(*self._relating.decided(policy, utc))
+        return modified is not None
+
+    def _book_change(self, policy: Policy) -> None:
+        """Have the sweeper look at the owner when a rule begins or ends next; once for each such time."""
+        utc = self._clock.utc()
         change = policy.next_change(utc)
-        if change is not None:
+        if change is not None and self._changes.get(policy.owner) != change:
+            self._changes[policy.owner] = change
             self._sweeper.book(self._clock.now() + (change - utc).total_seconds(), policy.owner)
 
     def _settle(self, followed: Followed, policy: Policy) -> None:
@@ -210,29 +231,32 @@ class Notifier:
 
     def _pump(self, followed: Followed) -> None:
         """Send the NOTIFY that is due, if one is."""
-        if followed.lasting and (followed.dialog.local_cseq or 0) >= followed.ceiling:
-            self._reserve(followed)
+        if followed.lasting and followed.machine.behind and (followed.dialog.local_cseq or 0) >= followed.ceiling:
+            if followed not in self._reserving:
+                self._reserving[followed] = asyncio.create_task(self._reserve(followed))
             return
         notice = followed.machine.next_notice(self._clock.now())
         if notice is not None:
+            version = self._lists.version(followed.key.owner)
             self._sender.send(
                 self.request(followed, notice),
                 flow=followed.flow,
-                answered=lambda answer: self._answered(followed, notice, answer),
+                answered=lambda answer: self._answered(followed, notice, version, answer),
             )
 
-    def _reserve(self, followed: Followed) -> None:
+    async def _reserve(self, followed: Followed) -> None:
         """Have the journal reserve more CSeq numbers, then go on."""
-
-        async def reserve() -> None:
-            record = followed.record(self._clock.now(), self._clock.utc())
-            await self._journal.write(record)
-            followed.ceiling = record.dialog.local_cseq or 0
-            self.hint(followed.key.owner)
-
-        task = asyncio.create_task(reserve())
-        self._reserving.add(task)
-        task.add_done_callback(self._reserving.discard)
+        try:
+            if followed in self._followers:
+                record = followed.record(self._clock.now(), self._clock.utc())
+                await self._outbox.write(record)
+                followed.ceiling = record.dialog.local_cseq or 0
+                self.hint(followed.key.owner)
+        except Exception:
+            log.exception("reservation failed", extra=_ids(followed))
+            self._sweeper.book(self._clock.now() + RETRY, followed.key.owner)
+        finally:
+            del self._reserving[followed]
 
     def request(self, followed: Followed, notice: Notice) -> Request:
         """The NOTIFY that says `notice` (docs/contact-card-event-package.md)."""
@@ -255,25 +279,33 @@ class Notifier:
             headers.set("Content-Type", content_type)
         return Request(request.method, request.uri, headers, body)
 
-    def _answered(self, followed: Followed, notice: Notice, answer: Response | SendFailure) -> None:
-        """Carry the outcome of a NOTIFY into the machine and the update lists."""
+    def _answered(self, followed: Followed, notice: Notice, version: int, answer: Response | SendFailure) -> None:
+        """Carry the outcome of a NOTIFY into the machine and the update lists.
+
+        In a dialog that another one of the same device replaced, an answer says nothing of what the device has now.
+        """
+        if followed not in self._followers:
+            return
+        now, told = self._clock.now(), followed.machine.told
         status, retry_after = _outcome(answer)
         if status is None or status >= 300:
             log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
-        effects = followed.machine.answered(status, self._clock.now(), retry_after=retry_after)
+        effects = followed.machine.answered(status, now, retry_after=retry_after)
         for effect in effects:
             match effect:
-                case Delivered(notice=told):
-                    self._delivered(followed, told)
+                case Delivered():
+                    self._delivered(followed, notice, version)
                 case Ended(gone=gone):
                     self._end(followed, gone)
         if followed in self._followers:
+            if followed.lasting and followed.machine.told is not told:  # else a restart would tell it again
+                self._outbox.put(followed.record(now, self._clock.utc()))
             self._book(followed)
             self._go_on(followed)
 
-    def _delivered(self, followed: Followed, notice: Notice) -> None:
+    def _delivered(self, followed: Followed, notice: Notice, version: int) -> None:
         if notice.view is not None:
-            record = self._lists.delivered(followed.key, notice.view, self._clock.utc())
+            record = self._lists.delivered(followed.key, notice.view, version, self._clock.utc())
             if record is not None:
                 self._outbox.put(notice.view, record)
 

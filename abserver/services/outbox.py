@@ -1,7 +1,8 @@
-"""Records that nobody waits for: acknowledgements on their way to the journal, written in the order they came.
+"""The way to the journal: records are written in the order in which they came, whether anybody waits for them or not.
 
-Losing one to a crash costs a device one NOTIFY that it did not need: what it acknowledged is compared again with what
-it should have. Whoever needs durability before an answer writes to the journal directly.
+The law: of two records of one key, the one that was handed in last is the one that lasts. `put` is for those that
+nobody waits for, acknowledgements above all: losing one to a crash costs a device one NOTIFY that it did not need,
+since what it acknowledged is compared again with what it should have. `write` is for those that an answer waits for.
 """
 
 from __future__ import annotations
@@ -31,23 +32,39 @@ class Outbox:
 
     def put(self, *records: Record) -> None:
         """Have `records` written soon."""
-        self._waiting.extend(records)
-        self._filled.set()
-        self._idle.clear()
+        if records:
+            self._waiting.extend(records)
+            self._filled.set()
+            self._idle.clear()
+
+    async def write(self, *records: Record) -> None:
+        """Write `records` after all that was put before; returns when they are durable. Raises the journal's errors."""
+        before, self._waiting = self._waiting, []
+        if not before:
+            await self._journal.write(*records)
+            return
+        writes = self._write_put(before), self._journal.write(*records)
+        _, fault = await asyncio.gather(*writes, return_exceptions=True)
+        if fault is not None:
+            raise fault
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             await self._filled.wait()
             batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            try:
-                await self._journal.write(*batch)
-            except Exception:  # the journal has its own ways to fail; what it loses is healed by the next reconcile
-                log.exception("records could not be written", extra={"records": len(batch)})
+            if batch:  # else somebody's `write` took it along
+                await self._write_put(batch)
             if not self._waiting:
                 self._filled.clear()
                 self._idle.set()
 
+    async def _write_put(self, batch: list[Record]) -> None:
+        try:
+            await self._journal.write(*batch)
+        except Exception:  # the journal has its own ways to fail; a restart finds less done than was, and does it again
+            log.exception("records could not be written", extra={"records": len(batch)})
+
     async def drained(self) -> None:
-        """Wait until everything that was put is written."""
+        """Wait until everything that was put is written, or was tried."""
         await self._idle.wait()

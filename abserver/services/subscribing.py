@@ -7,8 +7,10 @@ durable; the NOTIFY follows it. Nobody waits for a human here: an undecided watc
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
@@ -24,15 +26,17 @@ from abserver.sip.message import Response
 from abserver.sip.uas import Capabilities, make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from abserver.domain.identity import Watcher
+    from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
-    from abserver.ports import Clock, Journal, Record, Respond
+    from abserver.ports import Clock, Record, Respond
     from abserver.services.authenticating import Authenticator
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followers
     from abserver.services.notifying import Notifier
+    from abserver.services.outbox import Outbox
     from abserver.services.relating import Relating
     from abserver.services.update_lists import UpdateLists
     from abserver.sip.message import Request
@@ -61,7 +65,7 @@ class Subscribing:
         notifier: Notifier,
         followers: Followers,
         update_lists: UpdateLists,
-        journal: Journal,
+        outbox: Outbox,
         users: CredentialStore,
         clock: Clock,
         contact: Callable[[Flow], str],
@@ -82,7 +86,7 @@ class Subscribing:
         self._notifier = notifier
         self._followers = followers
         self._lists = update_lists
-        self._journal = journal
+        self._outbox = outbox
         self._users = users
         self._clock = clock
         self._contact = contact
@@ -91,6 +95,8 @@ class Subscribing:
         self._max_subscriptions = max_subscriptions
         self._max_devices = max_devices
         self._max_pending = max_pending
+        self._starting: Counter[tuple[Owner, Watcher]] = Counter()
+        """Subscriptions on their way to the journal: they count for the limits already."""
 
     async def handle(self, request: Request, flow: Flow, respond: Respond) -> None:
         """Answer one request of the methods in CAPABILITIES (a `RequestHandler`)."""
@@ -146,7 +152,8 @@ class Subscribing:
         if self._is_full(followed, policy):
             respond(make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))]))
             return
-        await self._journal.write(*self._records(followed, policy))
+        with self._counted(followed):
+            await self._outbox.write(*self._records(followed, policy))
         respond(self._accepted(request, followed, wish.expires))
         log.info("subscribed", extra=_ids(followed))
         await self._notifier.begin(followed)
@@ -169,7 +176,7 @@ class Subscribing:
         machine.subscribed(
             expires_at=self._clock.now() + wish.expires,
             holds=self._holds(wish, key),
-            full=_wants_all(wish),
+            full=_wants_all(wish.formats, wish),
             leaving=wish.expires == 0,
         )
         return Followed(
@@ -193,8 +200,8 @@ class Subscribing:
         key = followed.key
         others = [each for each in self._followers.by(key.owner, key.watcher) if each.key != key]
         return (
-            len(self._followers) >= self._max_subscriptions
-            or len(others) >= self._max_devices
+            len(self._followers) + self._starting.total() >= self._max_subscriptions
+            or len(others) + self._starting[key.owner, key.watcher] >= self._max_devices
             or (
                 policy.decide(key.watcher, self._clock.utc()).handling is Handling.CONFIRM
                 and self._relating.of(key.owner, key.watcher) is None
@@ -203,14 +210,29 @@ class Subscribing:
         )
 
     def _records(self, followed: Followed, policy: Policy) -> Sequence[Record]:
-        """The relation, if this request changes it, and the subscription, if it is to last."""
+        """The relation, changed or not, since the answer promises that it is durable; and the subscription, if it is to
+        last."""
         utc = self._clock.utc()
-        records: list[Record] = list(self._relating.asked(policy, followed.key.watcher, utc))
+        self._relating.asked(policy, followed.key.watcher, utc)
+        relation = self._relating.of(policy.owner, followed.key.watcher)
+        records: list[Record] = [] if relation is None else [relation]
         if followed.lasting:
             record = followed.record(self._clock.now(), utc)
             followed.ceiling = record.dialog.local_cseq or 0
             records.append(record)
         return records
+
+    @contextlib.contextmanager
+    def _counted(self, followed: Followed) -> Iterator[None]:
+        """Count a subscription among those that are starting."""
+        pair = followed.key.owner, followed.key.watcher
+        self._starting[pair] += 1
+        try:
+            yield
+        finally:
+            self._starting[pair] -= 1
+            if not self._starting[pair]:
+                del self._starting[pair]
 
     # -- a subscription that goes on, or ends -----------------------------------------------------------------------
 
@@ -229,20 +251,23 @@ class Subscribing:
             return
         followed.dialog.refresh(request)
         followed.flow = flow
-        followed.formats = wish.formats if request.accept is not None else followed.formats
+        if request.accept is not None:
+            followed.formats = wish.formats
         expires_at = self._clock.now() + wish.expires
         if wish.suppress is not None and self._is_suppressed(followed, wish.suppress, expires_at):
             await self._keep(followed)
             respond(self._accepted(request, followed, wish.expires, status=204))
             if wish.expires == 0:
                 self._notifier.dropped(followed)
+            else:
+                self._notifier.prolonged(followed)
             return
         followed.machine.subscribed(
             expires_at=expires_at,
             holds=followed.machine.delivered
             if wish.suppress in (None, "*")
             else followed.formats.view_tag(wish.suppress),
-            full=_wants_all(wish),
+            full=_wants_all(followed.formats, wish),
             leaving=wish.expires == 0,
         )
         await self._keep(followed)
@@ -255,7 +280,7 @@ class Subscribing:
 
     async def _keep(self, followed: Followed) -> None:
         record = followed.record(self._clock.now(), self._clock.utc())
-        await self._journal.write(record)
+        await self._outbox.write(record)
         followed.ceiling = record.dialog.local_cseq or 0
 
     def _accepted(self, request: Request, followed: Followed, expires: int, *, status: int = 200) -> Response:
@@ -268,9 +293,9 @@ class Subscribing:
         )
 
 
-def _wants_all(wish: Wish) -> bool:
+def _wants_all(formats: Formats, wish: Wish) -> bool:
     """Whether the device is told everything whatever it has: it keeps no copy, and names none (RFC 6665 §4.2.1.2)."""
-    return not wish.formats.patches and wish.suppress is None
+    return not formats.patches and wish.suppress is None
 
 
 def _ids(followed: Followed) -> dict[str, str]:

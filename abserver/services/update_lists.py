@@ -32,14 +32,10 @@ class UpdateLists:
         record = self._owners.get(owner)
         return record.version if record else 0
 
-    def is_news(self, policy: Policy) -> bool:
-        """Whether the policy's card or rules are not the ones noted last."""
-        old = self._owners.get(policy.owner)
-        return old is None or (old.card_etag, old.rules_etag) != (policy.card_etag, policy.rules_etag)
-
     def modified(self, policy: Policy, utc: datetime.datetime) -> OwnerRecord | None:
         """Note the card and rules of `policy`; the new list if they are news, else None."""
-        if not self.is_news(policy):
+        old = self._owners.get(policy.owner)
+        if old is not None and (old.card_etag, old.rules_etag) == (policy.card_etag, policy.rules_etag):
             return None
         new = OwnerRecord(
             owner=policy.owner,
@@ -51,9 +47,9 @@ class UpdateLists:
         self._owners[policy.owner] = new
         return new
 
-    def delivered(self, key: DeviceKey, view: View, utc: datetime.datetime) -> DeviceRecord | None:
-        """Note that the device acknowledged `view`; the new list if that is news, else None."""
-        old, version = self._devices.get(key), self.version(key.owner)
+    def delivered(self, key: DeviceKey, view: View, version: int, utc: datetime.datetime) -> DeviceRecord | None:
+        """Note that the device acknowledged `view`, which the owner had at `version`; the new list if that is news."""
+        old = self._devices.get(key)
         if old is not None and (old.tag, old.version) == (view.tag, version):
             return None
         new = DeviceRecord(key=key, tag=view.tag, version=version, at=utc)

@@ -192,6 +192,15 @@ def test_an_unsubscription_takes_the_last_state_along_rfc6665_4_4_3() -> None:
     assert machine.next_notice(0.0) == Notice(Substate.TERMINATED, EventReason.TIMEOUT, None, NEW, "old")
 
 
+def test_whoever_leaves_does_not_expire_before_the_last_state_is_told() -> None:
+    machine = subscribed(leaving=True)
+    machine.expires_at = 0.0
+    assert machine.next_deadline() is None
+    machine.expire(1.0)
+    machine.set_active(NEW)
+    assert machine.next_notice(1.0) == Notice(Substate.TERMINATED, EventReason.TIMEOUT, None, NEW, None)
+
+
 def test_a_poll_of_a_pending_watcher_shows_nothing_rfc6665_4_4_3() -> None:
     machine = subscribed(leaving=True)
     machine.set_pending()

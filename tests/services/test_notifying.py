@@ -1,0 +1,479 @@
+"""The notifier, told as stories: who hears what and when, and who hears nothing."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from abserver.domain.rules import NOTHING
+from abserver.domain.view import view_of
+from abserver.events.contact_card import PATCH, VCARD, XCARD
+from abserver.events.subscription import FIRST_RETRY
+from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, confirm, during, polite_block, rules
+from tests.support.network import HOP
+from tests.support.phone import BOTH, Phone
+from tests.support.world import World, story
+from xcap.core import patch
+
+
+async def subscribed(world: World, *, accept: str | None = BOTH) -> Phone:
+    """Bob's phone, subscribed to Ann, and told whatever there is to tell."""
+    bob = await world.phone(BOB)
+    assert (await bob.subscribe(ANN, Accept=accept)).status == 200
+    await world.pass_time()
+    return bob
+
+
+async def confirmed(world: World, *levels: str, accept: str | None = BOTH) -> Phone:
+    """Bob's phone, confirmed with these levels and up to date."""
+    world.put_rules(ANN, rules(allow(BOB, *levels)))
+    bob = await subscribed(world, accept=accept)
+    assert bob.last.state == "active"
+    return bob
+
+
+def holding(phone: Phone) -> bytes:
+    """The copy of a device that took every NOTIFY as the package says."""
+    copy, tag = b"", None
+    for notify in phone.notifies:
+        match notify.content_type:
+            case "application/vcard+xml":
+                copy, tag = notify.body, notify.etag
+            case "application/xml-patch+xml":
+                assert notify.base == tag
+                copy, tag = patch.apply(notify.body, copy), notify.etag
+            case _:
+                pass
+    return copy
+
+
+# -- a decision -------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_a_pending_watcher_is_told_so_and_never_gets_a_body_rfc6665_4_2_1_2(world: World) -> None:
+    world.put_card(ANN, card())
+    bob = await subscribed(world)
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    [notify] = bob.notifies
+    assert (notify.state, notify.body, notify.content_type, notify.etag) == ("pending", b"", None, None)
+    assert notify.told.expires == 3600
+    assert notify.event.package == "contact-card"
+
+
+@story
+async def test_a_confirmation_sends_the_full_view_at_once(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2", private="3"))
+    bob = await subscribed(world)
+    world.put_rules(ANN, rules(allow(BOB, "friends")))
+    asked_at = world.clock.now()
+    await world.pass_time()
+    notify = bob.last
+    assert (notify.state, notify.content_type, notify.base) == ("active", XCARD, None)
+    assert b"tel:1" in notify.body
+    assert b"tel:2" in notify.body
+    assert b"tel:3" not in notify.body
+    assert notify.at - asked_at == pytest.approx(HOP)
+    assert len(bob.notifies) == 2
+
+
+@story
+async def test_narrowing_sends_a_difference_that_removes(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2"))
+    bob = await confirmed(world, "friends")
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time()
+    assert (bob.last.state, bob.last.content_type) == ("active", PATCH)
+    assert b"remove" in bob.last.body
+    assert b"tel:2" not in holding(bob)
+    assert b"tel:1" in holding(bob)
+
+
+@story
+async def test_widening_sends_a_difference_that_adds(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2"))
+    bob = await confirmed(world)
+    world.put_rules(ANN, rules(allow(BOB, "friends")))
+    await world.pass_time()
+    assert bob.last.content_type == PATCH
+    assert b"tel:2" in holding(bob)
+
+
+@story
+async def test_taking_a_confirmation_back_makes_the_watcher_pending_again_without_a_body(world: World) -> None:
+    world.put_card(ANN, card())
+    bob = await confirmed(world)
+    world.put_rules(ANN, rules(confirm(BOB)))
+    await world.pass_time()
+    assert (bob.last.state, bob.last.body, bob.last.etag) == ("pending", b"", None)
+
+
+@story
+async def test_a_block_terminates_with_reason_rejected_and_then_answers_403_rfc6665_4_2_1_3(world: World) -> None:
+    world.put_card(ANN, card())
+    bob = await confirmed(world)
+    world.put_rules(ANN, rules(block(BOB)))
+    await world.pass_time()
+    assert (bob.last.state, bob.last.reason, bob.last.body, bob.last.etag) == ("terminated", "rejected", b"", None)
+    assert bob.last.told.expires is None
+    assert (await bob.refresh()).status == 481
+    assert (await bob.subscribe(ANN)).status == 403
+    await world.pass_time()
+    assert len(bob.notifies) == 2
+
+
+@story
+async def test_a_polite_block_looks_like_the_confirmed_watcher_of_an_empty_card(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2"))
+    world.put_rules(ANN, rules(polite_block(BOB)))
+    world.put_rules(DAN, rules(allow(BOB)))
+    await world.add_user(DAN)
+    polite, empty = await world.phone(BOB), await world.phone(BOB)
+    responses = [await polite.subscribe(ANN, Accept=BOTH), await empty.subscribe(DAN, Accept=BOTH)]
+    await world.pass_time()
+    assert [response.status for response in responses] == [200, 200]
+    [one], [other] = polite.notifies, empty.notifies
+    assert one.body == view_of(None, NOTHING, ANN).content
+    assert (one.state, one.content_type, one.told) == (other.state, other.content_type, other.told)
+    assert one.body.replace(b"ann", b"dan") == other.body
+    assert [name for name, _ in one.request.headers] == [name for name, _ in other.request.headers]
+
+
+@story
+async def test_a_polite_block_of_a_confirmed_watcher_takes_everything_away(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.put_rules(ANN, rules(polite_block(BOB)))
+    await world.pass_time()
+    assert bob.last.state == "active"
+    assert holding(bob) == view_of(None, NOTHING, ANN).content
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert len(bob.notifies) == 2
+
+
+@story
+async def test_owners_see_their_own_card_whole(world: World) -> None:
+    world.put_card(ANN, card("1", private="3"))
+    world.put_rules(ANN, rules(block(BOB)))
+    ann = await world.phone(BOB)
+    ann.watcher = type(BOB)(ANN)
+    await ann.subscribe(ANN)
+    await world.pass_time()
+    assert b"tel:3" in ann.last.body
+    assert world.server.relating.of(ANN, ann.watcher) is None
+
+
+@story
+async def test_a_rule_begins_and_ends_by_the_clock_without_an_edit_rfc4745_7_3(world: World) -> None:
+    hour = datetime.timedelta(hours=1)
+    begins = world.clock.utc() + hour / 4
+    world.put_card(ANN, card())
+    world.put_rules(ANN, rules(during(allow(BOB), begins, begins + hour / 4)))
+    bob = await subscribed(world)
+    assert bob.last.state == "pending"
+    await world.pass_time(900)
+    assert bob.last.state == "active"
+    assert (world.clock.utc() - begins).total_seconds() <= 2
+    assert b"tel:1" in holding(bob)
+    await world.pass_time(900)
+    assert bob.last.state == "pending"
+    assert len(bob.notifies) == 3
+
+
+@story
+async def test_a_rules_clock_goes_on_after_a_restart_for_whoever_comes_then(world: World) -> None:
+    begins = world.clock.utc() + datetime.timedelta(hours=1)
+    world.put_card(ANN, card())
+    world.put_rules(ANN, rules(during(allow(BOB), begins, begins + datetime.timedelta(days=1))))
+    bob = await subscribed(world)
+    await bob.unsubscribe()
+    await world.pass_time()
+    await world.restart()
+    bob = await subscribed(world)
+    assert bob.last.state == "pending"
+    await world.pass_time(3590)
+    await bob.refresh()
+    await world.pass_time(20)
+    assert bob.last.state == "active"
+
+
+# -- a change ---------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_a_change_is_told_as_the_difference_to_what_was_acknowledged(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    first = bob.last
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert (bob.last.content_type, bob.last.base) == (PATCH, first.etag)
+    assert bob.last.etag != first.etag
+    assert len(bob.last.body) < len(first.body)
+    assert b"tel:2" in holding(bob)
+    assert bob.last.cseq == first.cseq + 1
+
+
+@story
+async def test_a_hidden_edit_sends_nothing(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2", private="3"))
+    bob = await confirmed(world)
+    world.put_card(ANN, card("1", friends="22", private="33"))
+    await world.pass_time()
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB), allow(CAROL, "friends")))
+    await world.pass_time(10)
+    assert len(bob.notifies) == 1
+
+
+@story
+async def test_a_watcher_without_patches_gets_the_full_view_of_a_change(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world, accept=None)
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert (bob.last.content_type, bob.last.base) == (XCARD, None)
+    assert b"tel:2" in bob.last.body
+
+
+@story
+async def test_a_simple_client_gets_vcard_text_under_a_tag_of_its_own_rfc5839_6_1(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    text, xml = await confirmed(world, accept=VCARD), await confirmed(world)
+    assert text.last.content_type == VCARD
+    assert text.last.body.startswith(b"BEGIN:VCARD")
+    assert text.last.etag == f"{xml.last.etag}-text"
+
+
+@story
+async def test_the_event_id_of_a_subscribe_is_repeated_in_every_notify_rfc6665_4_5_2(world: World) -> None:
+    world.put_card(ANN, card())
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN, Event="contact-card;id=7")
+    await world.pass_time()
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time()
+    assert [notify.event.id for notify in bob.notifies] == ["7", "7"]
+
+
+@story
+async def test_a_removed_card_is_an_empty_view(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    await world.add_user(ANN)
+    bob = await confirmed(world)
+    world.put_card(ANN, None)
+    await world.pass_time()
+    assert holding(bob) == view_of(None, NOTHING, ANN).content
+
+
+@story
+async def test_one_notify_is_in_flight_and_a_burst_of_edits_becomes_one_difference(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.network.fate = lambda packet: (2.0,)
+    for number in range(2, 12):
+        world.put_card(ANN, card(str(number)))
+        await world.pass_time(0.1)
+    world.network.fate = lambda packet: (HOP,)
+    await world.pass_time(10)
+    first, second, third = bob.notifies
+    assert (second.base, third.base) == (first.etag, second.etag)
+    assert b"tel:11" in holding(bob)
+
+
+@story
+async def test_edits_that_cancel_each_other_while_a_notify_is_in_flight_are_healed(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.put_card(ANN, card("2"))
+    await world.pass_time(HOP / 2)
+    world.put_card(ANN, card("1"))
+    await world.pass_time()
+    assert [notify.base is not None for notify in bob.notifies] == [False, True, True]
+    assert bob.notifies[0].etag == bob.notifies[2].etag
+    assert b"tel:1<" in holding(bob)
+
+
+# -- what becomes of a NOTIFY -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", [(500, []), (481, []), None])
+@story
+async def test_only_a_2xx_moves_the_devices_update_list(
+    world: World, answer: tuple[int, list[tuple[str, str]]] | None
+) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    before = world.journal.device(bob.device(ANN))
+    assert before is not None
+    assert before.tag == bob.last.etag
+    bob.answers = [answer]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(FIRST_RETRY - 1)
+    assert len(bob.notifies) == 2
+    assert world.journal.device(bob.device(ANN)) == before
+
+
+@story
+async def test_the_update_lists_tell_version_and_time_of_what_was_changed_and_acknowledged(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    owner = world.journal.owner(ANN)
+    assert owner is not None
+    await world.pass_time(60)
+    world.put_card(ANN, card("2"))
+    edited_at = world.clock.utc()
+    await world.pass_time()
+    later, device = world.journal.owner(ANN), world.journal.device(bob.device(ANN))
+    assert later is not None
+    assert device is not None
+    assert later.version == owner.version + 1
+    assert later.modified_at == edited_at
+    assert (device.tag, device.version) == (bob.last.etag, later.version)
+    assert 0 < (device.at - edited_at).total_seconds() < 1
+
+
+@story
+async def test_a_devices_version_is_that_of_the_view_it_acknowledged_not_of_a_later_edit(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    version = world.server.lists.version(ANN)
+    bob.answers = [(200, []), None]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(HOP / 2)
+    world.put_card(ANN, card("3"))
+    await world.pass_time()
+    device = world.journal.device(bob.device(ANN))
+    assert device is not None
+    assert (device.tag, device.version) == (bob.notifies[1].etag, version + 1)
+
+
+@pytest.mark.parametrize("status", [404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604])
+@story
+async def test_the_answers_of_the_must_list_end_the_subscription_not_the_relation_rfc6665_4_2_2(
+    world: World, status: int
+) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    bob.answers = [(status, [])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert len(world.server.followers) == 0
+    assert world.journal.subscriptions() == []
+    relation = world.journal.relation(ANN, BOB)
+    assert relation is not None
+    assert relation.state.value == "confirmed"
+    assert (await bob.refresh()).status == 481
+
+
+@story
+async def test_silence_ends_the_subscription_after_timer_f_rfc6665_4_2_2(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await bob.stop()
+    world.put_card(ANN, card("2"))
+    await world.pass_time(31)
+    assert len(world.server.followers) == 1
+    await world.pass_time(2)
+    assert len(world.server.followers) == 0
+    assert world.journal.subscriptions() == []
+
+
+@story
+async def test_another_failure_is_repeated_with_the_full_view_after_retry_after(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    bob.answers = [(503, [("Retry-After", "7 (restarting);duration=60")])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    refused = bob.last
+    world.put_card(ANN, card("3"))
+    await world.pass_time(10)
+    assert len(bob.notifies) == 3
+    assert 7 <= bob.last.at - refused.at < 7.1
+    assert (bob.last.content_type, bob.last.base) == (XCARD, None)
+    assert b"tel:3" in bob.last.body
+
+
+@story
+async def test_a_malformed_retry_after_is_no_retry_after(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    bob.answers = [(500, [("Retry-After", "soon")])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(FIRST_RETRY - 1)
+    assert len(bob.notifies) == 2
+    await world.pass_time(2)
+    assert len(bob.notifies) == 3
+
+
+# -- time -------------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_a_subscription_that_is_not_refreshed_expires_rfc6665_4_4_1(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await world.pass_time(3598)
+    assert len(bob.notifies) == 1
+    await world.pass_time(2)
+    assert (bob.last.state, bob.last.reason, bob.last.body) == ("terminated", "timeout", b"")
+    assert len(world.server.followers) == 0
+    assert world.journal.subscriptions() == []
+    relation = world.journal.relation(ANN, BOB)
+    assert relation is not None
+    assert relation.state.value == "confirmed"
+
+
+@story
+async def test_a_refresh_prolongs(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await world.pass_time(3000)
+    assert (await bob.refresh()).status == 200
+    await world.pass_time(3000)
+    assert bob.last.state == "active"
+    assert len(world.server.followers) == 1
+
+
+@story
+async def test_a_refresh_can_shorten(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await bob.refresh(Expires="60")
+    await world.pass_time(61)
+    assert (bob.last.state, bob.last.reason) == ("terminated", "timeout")
+
+
+@story
+async def test_a_pending_request_waits_for_the_owner_when_its_subscription_is_over_rfc3857_4_7_1(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await subscribed(world)
+    await bob.stop()
+    await world.pass_time(3700)
+    relation = world.journal.relation(ANN, BOB)
+    assert relation is not None
+    assert relation.state.value == "waiting"
+
+
+@story
+async def test_the_fault_of_one_owner_silences_no_other_and_is_healed(world: World) -> None:
+    world.expected_errors = {"reconcile failed"}
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.put_rules(DAN, rules(allow(BOB)))
+    world.put_card(DAN, card("1"))
+    other = await world.phone(BOB)
+    await other.subscribe(DAN)
+    await world.pass_time()
+    world.put_card(DAN, b"<broken/>")
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert len(bob.notifies) == 2
+    assert len(other.notifies) == 1
+    world.documents.put_silently(DAN, card("2"))
+    await world.pass_time(31)
+    assert b"tel:2" in other.last.body

@@ -1,0 +1,160 @@
+"""The stores that services see, in memory, with the ways of failing that matter: slow, broken, crashed."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+from abserver.domain.relation import Relation
+from abserver.domain.view import View
+from abserver.ports import (
+    DeviceRecord,
+    OwnerRecord,
+    Snapshot,
+    StoredDocument,
+    SubscriptionRecord,
+    SubscriptionRemoved,
+)
+from abserver.sip.dialog import DialogId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abserver.domain.identity import Owner, Watcher
+    from abserver.ports import DeviceKey, Record
+
+
+class MemoryJournal:
+    """`abserver.ports.Journal`: what was acknowledged survives `crash`, what was not is gone.
+
+    latency: seconds until a write is acknowledged. fault: raised by writes in its place while it is set.
+    """
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.latency = latency
+        self.fault: Exception | None = None
+        self.writes: list[tuple[Record, ...]] = []
+        """What was acknowledged, in order."""
+        self._life = 0
+        self._relations: dict[tuple[Owner, Watcher], Relation] = {}
+        self._owners: dict[Owner, OwnerRecord] = {}
+        self._devices: dict[DeviceKey, DeviceRecord] = {}
+        self._subscriptions: dict[DialogId, SubscriptionRecord] = {}
+        self._views: dict[str, View] = {}
+
+    async def write(self, *records: Record) -> None:
+        life = self._life
+        await asyncio.sleep(self.latency)
+        if self.fault is not None:
+            raise self.fault
+        if life != self._life:
+            await asyncio.get_running_loop().create_future()  # the process that asked is dead
+        self.writes.append(records)
+        for record in records:
+            self._keep(record)
+
+    def crash(self) -> None:
+        """The process dies: whatever write is on its way never happens."""
+        self._life += 1
+
+    async def load(self) -> Snapshot:
+        await asyncio.sleep(self.latency)
+        return Snapshot(
+            relations=list(self._relations.values()),
+            owners=list(self._owners.values()),
+            devices=list(self._devices.values()),
+            subscriptions=[_apart(record) for record in self._subscriptions.values()],
+        )
+
+    async def view(self, tag: str) -> View | None:
+        await asyncio.sleep(self.latency)
+        return self._views.get(tag)
+
+    async def collect_views(self) -> None:
+        named = {record.tag for record in self._devices.values()}
+        self._views = {tag: view for tag, view in self._views.items() if tag in named}
+
+    def _keep(self, record: Record) -> None:
+        match record:
+            case Relation():
+                self._relations[record.owner, record.watcher] = record
+            case OwnerRecord():
+                self._owners[record.owner] = record
+            case DeviceRecord():
+                self._devices[record.key] = record
+            case SubscriptionRecord():
+                self._subscriptions[record.dialog.id] = _apart(record)
+            case SubscriptionRemoved():
+                self._subscriptions.pop(DialogId(record.call_id, record.local_tag, record.remote_tag), None)
+            case View():
+                self._views[record.tag] = record
+
+    # -- for assertions ---------------------------------------------------------------------------------------------
+
+    def relation(self, owner: Owner, watcher: Watcher) -> Relation | None:
+        return self._relations.get((owner, watcher))
+
+    def owner(self, owner: Owner) -> OwnerRecord | None:
+        return self._owners.get(owner)
+
+    def device(self, key: DeviceKey) -> DeviceRecord | None:
+        return self._devices.get(key)
+
+    def devices(self) -> Sequence[DeviceRecord]:
+        return list(self._devices.values())
+
+    def subscriptions(self) -> Sequence[SubscriptionRecord]:
+        return list(self._subscriptions.values())
+
+
+def _apart(record: SubscriptionRecord) -> SubscriptionRecord:
+    """The record with a dialog of its own, as if it had been on a disk."""
+    return dataclasses.replace(record, dialog=dataclasses.replace(record.dialog))
+
+
+class MemoryDocuments:
+    """`abserver.ports.Documents`, with edits that are announced before they return.
+
+    latency: seconds that a read takes; it sees what was there when it began.
+    """
+
+    def __init__(self, latency: float = 0.0) -> None:
+        self.latency = latency
+        self.reads = 0
+        self.publish: Callable[[Owner], None] = lambda owner: None
+        self._cards: dict[Owner, StoredDocument] = {}
+        self._rules: dict[Owner, StoredDocument] = {}
+
+    async def card(self, owner: Owner) -> StoredDocument | None:
+        return await self._read(self._cards, owner)
+
+    async def rules(self, owner: Owner) -> StoredDocument | None:
+        return await self._read(self._rules, owner)
+
+    async def _read(self, documents: dict[Owner, StoredDocument], owner: Owner) -> StoredDocument | None:
+        self.reads += 1
+        document = documents.get(owner)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        return document
+
+    def put_card(self, owner: Owner, content: bytes | None) -> None:
+        """Edit the card; None removes it."""
+        self._put(self._cards, owner, content)
+
+    def put_rules(self, owner: Owner, content: bytes | None) -> None:
+        """Edit the rules; None removes them."""
+        self._put(self._rules, owner, content)
+
+    def put_silently(self, owner: Owner, content: bytes) -> None:
+        """Edit the card without telling anybody: a hint that was lost."""
+        self._cards[owner] = StoredDocument(content, hashlib.sha256(content).hexdigest())
+
+    def _put(self, documents: dict[Owner, StoredDocument], owner: Owner, content: bytes | None) -> None:
+        if content is None:
+            documents.pop(owner, None)
+        else:
+            documents[owner] = StoredDocument(content, hashlib.sha256(content).hexdigest())
+        self.publish(owner)

@@ -1,0 +1,116 @@
+"""The server as a process of its own: started, killed, started again on the same ports and the same database."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+LISTENERS = 3
+"""SIP over UDP and TCP, HTTP."""
+LIMIT = 60.0
+"""Seconds that a command may take."""
+
+
+class ServerProcess:
+    """`abserver serve` in a folder; a context manager that leaves no process behind."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        """settings: more of the configuration, by the names that the environment has without `ABSERVER_`."""
+        self.folder = folder
+        self.sip = ("127.0.0.1", free_port())
+        self.http = ("127.0.0.1", free_port())
+        sip, http = (f"{host}:{port}" for host, port in (self.sip, self.http))
+        own = {
+            "SIP__UDP": sip,
+            "SIP__TCP": sip,
+            "HTTP__LISTEN": http,
+            "STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
+            **settings,
+        }
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ABSERVER_")},
+            **{f"ABSERVER_{name}": value for name, value in own.items()},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """All that the server wrote to standard error so far, over all its lives."""
+        return (self.folder / "server.log").read_text()
+
+    def start(self) -> None:
+        """Start it; returns when it is ready."""
+        with (self.folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "abserver", "serve"],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self._process.stdout is not None
+        for _ in range(LISTENERS):
+            line = self._process.stdout.readline()
+            assert line.startswith("abserver: ready on"), self.log
+
+    def kill(self) -> None:
+        """End it as a power failure would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+
+    def stop(self) -> int:
+        """End it in good order; its exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.communicate(timeout=LIMIT)
+        return self._process.returncode
+
+    def command(self, *arguments: str) -> str:
+        """Run `abserver ARGUMENTS` beside it; what it printed. Fails if that fails."""
+        done = subprocess.run(
+            [sys.executable, "-m", "abserver", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.kill()
+
+
+def free_port() -> int:
+    """A port that is free for UDP and TCP at this moment."""
+    while True:
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            stream.bind(("127.0.0.1", 0))
+            port: int = stream.getsockname()[1]
+            try:
+                datagrams.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -1,0 +1,133 @@
+"""The server's services over fakes, joined as `abserver.app.server` joins them, on a node that can be killed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from abserver.app.restoring import restored
+from abserver.app.server import contact_at
+from abserver.bus.local import LocalBus
+from abserver.domain.card import DEFAULT_LEVELS
+from abserver.services.authenticating import Authenticator
+from abserver.services.authorizing import Authorizer
+from abserver.services.followers import Followers
+from abserver.services.notifying import Notifier
+from abserver.services.outbox import Outbox
+from abserver.services.relating import Relating
+from abserver.services.subscribing import CAPABILITIES, Subscribing
+from abserver.services.update_lists import UpdateLists
+from abserver.services.views import Views
+from abserver.sip.transport import Address
+from tests.support.network import SimNode
+from xcap.core.digest import Nonces
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from abserver.ports import Clock
+    from tests.support.fakes import MemoryDocuments, MemoryJournal
+    from tests.support.network import Network
+    from xcap.ports import CredentialStore
+
+ADDRESS = Address("10.0.0.1", 5060)
+DOMAIN = "example.com"
+TRUSTED = (ip_network("10.9.0.0/16"),)
+"""Whose P-Asserted-Identity counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Those of `Subscribing`."""
+
+    subscriptions: int = 1000
+    devices: int = 16
+    pending: int = 200
+
+
+class SimServer:
+    """One life of the server, from `start` until `kill`; the next one gets the same journal and documents."""
+
+    def __init__(
+        self,
+        network: Network,
+        journal: MemoryJournal,
+        documents: MemoryDocuments,
+        users: CredentialStore,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
+        self.journal = journal
+        self.followers = Followers()
+        self._documents = documents
+        self._users = users
+        self._clock = clock
+        self._limits = limits
+        self._tasks: list[asyncio.Task[None]] = []
+        self.node = SimNode(
+            network,
+            ADDRESS,
+            lambda request, flow, respond: self._subscribing.handle(request, flow, respond),
+            CAPABILITIES,
+        )
+
+    async def start(self) -> None:
+        await self.journal.collect_views()
+        known = await self.journal.load()
+        bus = LocalBus()
+        self.lists = UpdateLists(known.owners, known.devices)
+        self.relating = Relating(self.followers, known.relations)
+        self.authorizer = Authorizer(self._documents, DEFAULT_LEVELS)
+        self.outbox = Outbox(self.journal)
+        self.notifier = Notifier(
+            sender=self.node,
+            outbox=self.outbox,
+            authorizer=self.authorizer,
+            relating=self.relating,
+            followers=self.followers,
+            update_lists=self.lists,
+            views=Views(self.journal),
+            clock=self._clock,
+            contact=contact_at,
+        )
+        self._subscribing = Subscribing(
+            authenticator=Authenticator(
+                self._users, Nonces(b"in these tests only"), self._clock, domains=[DOMAIN], trusted_peers=TRUSTED
+            ),
+            authorizer=self.authorizer,
+            relating=self.relating,
+            notifier=self.notifier,
+            followers=self.followers,
+            update_lists=self.lists,
+            outbox=self.outbox,
+            users=self._users,
+            clock=self._clock,
+            contact=contact_at,
+            domains=[DOMAIN],
+            max_subscriptions=self._limits.subscriptions,
+            max_devices=self._limits.devices,
+            max_pending=self._limits.pending,
+        )
+        bus.subscribe(self.authorizer.forget)
+        bus.subscribe(self.notifier.hint)
+        self._documents.publish = bus.publish
+        for record in known.subscriptions:
+            self.notifier.resume(restored(record, self.lists, self._clock))
+        for work in (self.outbox.run(), self.notifier.run(), self.notifier.watch_the_clock()):
+            self._spawn(work)
+        await self.node.start()
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def kill(self) -> None:
+        """End as `kill -9` does: nothing is finished, nothing is said."""
+        self._documents.publish = lambda owner: None
+        self.journal.crash()
+        await self.node.stop()
+        for task in self._tasks:
+            assert not task.done(), "a long-lived task ended by itself"
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,167 @@
+"""A server, its owners' documents and its watchers' devices, on a simulated network in virtual time.
+
+    @story
+    async def test_something(world: World) -> None:
+        phone = await world.phone(BOB)
+        ...
+
+A story ends with nothing left over: no fault in the loop, no error in the log, no long-lived task that gave up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import inspect
+import logging
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+from abserver.events.contact_card import PATCH, XCARD
+from abserver.events.follow import Follow
+from abserver.services.watching import Watching
+from abserver.sip.transport import Address
+from tests.support.fakes import MemoryDocuments, MemoryJournal
+from tests.support.network import Network, SimNode
+from tests.support.phone import Phone
+from tests.support.server import ADDRESS, DOMAIN, Limits, SimServer
+from tests.support.virtual_time import VirtualTimeLoop
+from xcap.ports import Credential
+from xcap.storage.memory import MemoryCredentialStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from abserver.domain.identity import Owner, Watcher
+    from abserver.ports import RequestHandler
+    from abserver.sip.trace import Tracer
+    from abserver.sip.uas import Capabilities
+
+Parameters = ParamSpec("Parameters")
+
+PASSWORD = "secret"
+MOMENT = 1.0
+"""Seconds in which all that a step sets going is over, in an undisturbed network."""
+
+
+class World:
+    """All that one story needs."""
+
+    def __init__(self, loop: VirtualTimeLoop) -> None:
+        self.loop = loop
+        self.clock = loop.clock
+        self.network = Network()
+        self.journal = MemoryJournal(latency=0.002)
+        self.documents = MemoryDocuments()
+        self.users = MemoryCredentialStore()
+        self.limits = Limits()
+        self.expected_errors: set[str] = set()
+        """Messages that the log may have at level error."""
+        self._server: SimServer | None = None
+        self._phones = 0
+
+    @property
+    def server(self) -> SimServer:
+        assert self._server is not None
+        return self._server
+
+    @property
+    def is_up(self) -> bool:
+        return self._server is not None
+
+    async def start(self) -> None:
+        """Let the server live, on what its journal and documents hold."""
+        self._server = SimServer(self.network, self.journal, self.documents, self.users, self.clock, self.limits)
+        await self._server.start()
+
+    async def kill(self) -> None:
+        """The server dies without warning."""
+        await self.server.kill()
+        self._server = None
+
+    async def restart(self) -> None:
+        await self.kill()
+        await self.start()
+
+    async def add_user(self, name: Owner | Watcher) -> None:
+        await self.users.put(Credential.of(name, DOMAIN, PASSWORD))
+
+    def put_card(self, owner: Owner, content: bytes | None) -> None:
+        self.documents.put_card(owner, content)
+
+    def put_rules(self, owner: Owner, content: bytes | None) -> None:
+        self.documents.put_rules(owner, content)
+
+    async def pass_time(self, seconds: float = MOMENT) -> None:
+        """Let time pass, and everything happen that falls into it."""
+        await asyncio.sleep(seconds)
+
+    async def phone(self, watcher: Watcher) -> Phone:
+        """A device that the test plays."""
+        self._phones += 1
+        phone = Phone(self.network, Address(f"10.9.0.{self._phones}", 5060), watcher)
+        await phone.start()
+        return phone
+
+    def device(
+        self, watcher: Watcher, owner: Owner, *, host: str, accept: tuple[str, ...] = (XCARD, PATCH)
+    ) -> Watching:
+        """A device as it should be, to be started: it authenticates, keeps its copy, refreshes, recovers."""
+        follow = Follow(owner=owner, watcher=watcher, password=PASSWORD, route=f"sip:{ADDRESS}", accept=accept)
+
+        def open_sip(handler: RequestHandler, capabilities: Capabilities, tracer: Tracer) -> SimNode:
+            return SimNode(self.network, Address(host, 5060), handler, capabilities)
+
+        return Watching(follow, open_sip, instance=f"urn:uuid:{host}")
+
+
+class _Errors(logging.Handler):
+    """Collects what the server logs as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+async def _end(tasks: set[asyncio.Task[object]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def virtual_world() -> Iterator[tuple[World, VirtualTimeLoop]]:
+    """A world on a loop of its own; checks at the end that nothing failed behind the test's back."""
+    loop, errors = VirtualTimeLoop(), _Errors()
+    logger = logging.getLogger("abserver")
+    logger.addHandler(errors)
+    try:
+        world = World(loop)
+        yield world, loop
+        loop.run_until_complete(_end(asyncio.all_tasks(loop)))
+        assert loop.faults == []
+        assert {record.getMessage() for record in errors.records} <= world.expected_errors
+    finally:
+        logger.removeHandler(errors)
+        loop.close()
+
+
+def story(test: Callable[Concatenate[World, Parameters], Awaitable[None]]) -> Callable[Parameters, None]:
+    """Make a test of a coroutine that takes a World with a running server."""
+
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        async def play(world: World) -> None:
+            await world.start()
+            await test(world, *args, **kwargs)
+
+        with virtual_world() as (world, loop):
+            loop.run_until_complete(play(world))
+
+    signature = inspect.signature(test)
+    others = [parameter for name, parameter in signature.parameters.items() if name != "world"]
+    functools.update_wrapper(run, test)
+    vars(run)["__signature__"] = signature.replace(parameters=others, return_annotation=None)
+    return run
