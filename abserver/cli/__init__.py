@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import cards, checking, relations, rules, serving, users, watching
+from abserver.cli import cards, checking, demonstrating, relations, rules, serving, users, watching
 from abserver.cli.common import Commands
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks would show passwords among the local variables
 )
 app.command("serve")(serving.serve)
+app.command("demo")(demonstrating.demo)
 app.command("check-config")(checking.check_config)
 app.add_typer(users.app, name="user")
 app.add_typer(cards.app, name="card")
