@@ -120,6 +120,20 @@ class DeviceRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Departure:
+    """Some device whose list names this view may have been sent another one, and its acknowledgement may be lost.
+
+    Written before the first such NOTIFY leaves. Without it a crash could hide a divergence: the device acknowledged
+    another view, the crash came before the record, and the owner's next edit leads back to the recorded view.
+    """
+
+    owner: Owner
+    tag: str
+    version: int
+    """The owner's modification version at that time: a device record of a later version is beyond doubt."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionRecord:
     """One subscription dialog, with all that is needed to go on with it after a restart."""
 
@@ -142,7 +156,7 @@ class SubscriptionRemoved:
     remote_tag: str
 
 
-Record = Relation | OwnerRecord | DeviceRecord | SubscriptionRecord | SubscriptionRemoved | View
+Record = Relation | OwnerRecord | DeviceRecord | Departure | SubscriptionRecord | SubscriptionRemoved | View
 """One fact to keep; the last one of a key wins."""
 
 
@@ -153,6 +167,7 @@ class Snapshot:
     relations: Sequence[Relation]
     owners: Sequence[OwnerRecord]
     devices: Sequence[DeviceRecord]
+    departures: Sequence[Departure]
     subscriptions: Sequence[SubscriptionRecord]
 
 
@@ -167,6 +182,6 @@ class Journal(Protocol):
 
     async def view(self, tag: str) -> View | None: ...
 
-    async def collect_views(self) -> None:
-        """Forget views that no device record names."""
+    async def collect(self) -> None:
+        """Forget the views that no device record names, and the departures that put none in doubt."""
         ...

@@ -82,7 +82,7 @@ class Server:
     async def _start(self, started: contextlib.AsyncExitStack) -> None:
         settings, clock, bus = self._settings, SystemClock(), LocalBus()
         stores = await started.enter_async_context(open_stores(settings.storage.url))
-        await stores.journal.collect_views()
+        await stores.journal.collect()
         nonces = Nonces(secrets.token_bytes(32))
         events = EventSide(settings, stores, await stores.journal.load(), nonces, clock)
         bus.subscribe(events.authorizer.forget)
@@ -114,7 +114,7 @@ class EventSide:
 
     def __init__(self, settings: Settings, stores: Stores, known: Snapshot, nonces: Nonces, clock: Clock) -> None:
         followers = Followers()
-        lists = UpdateLists(known.owners, known.devices)
+        lists = UpdateLists(known.owners, known.devices, known.departures)
         relating = Relating(followers, known.relations)
         self.authorizer = Authorizer(XcapDocuments(stores.documents), settings.cards.default_levels)
         self.outbox = Outbox(stores.journal)

@@ -44,6 +44,11 @@ class Followed:
     lasting: bool = True
     """False for a poll: over with its first NOTIFY, and not worth a record (RFC 6665 §4.4.3)."""
 
+    @property
+    def is_out_of_numbers(self) -> bool:
+        """Whether the journal has to reserve more CSeq numbers before the next request."""
+        return self.lasting and (self.dialog.local_cseq or 0) >= self.ceiling
+
     def record(self, now: float, utc: datetime.datetime) -> SubscriptionRecord:
         """What the journal is to keep; reserves CSeq numbers. `ceiling` counts only once the record is durable."""
         return SubscriptionRecord(

@@ -15,27 +15,27 @@ import logging
 from typing import TYPE_CHECKING
 
 from abserver.domain.rules import Handling
+from abserver.events.notify import notify_request
 from abserver.events.subscription import Delivered, Ended, Gone, Notice
 from abserver.ports import SendFailure
 from abserver.services.followers import Followed
 from abserver.services.sweeping import Sweeper
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.headers import Event, EventReason, SubscriptionState, parse_seconds
-from abserver.sip.message import Request
+from abserver.sip.headers import EventReason, parse_seconds
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable
 
     from abserver.domain.identity import Owner
-    from abserver.ports import Clock, SipSender
+    from abserver.ports import Clock, Departure, SipSender
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followers
     from abserver.services.outbox import Outbox
     from abserver.services.relating import Relating
     from abserver.services.update_lists import UpdateLists
     from abserver.services.views import Views
-    from abserver.sip.message import Response
+    from abserver.sip.message import Request, Response
     from abserver.sip.transport import Flow
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,8 @@ class Notifier:
         self._contact = contact
         self._hints: dict[Owner, None] = {}
         self._hinted = asyncio.Event()
-        self._reserving: dict[Followed, asyncio.Task[None]] = {}
+        self._unready: dict[Followed, None] = {}
+        self._preparing: asyncio.Task[None] | None = None
         self._changes: dict[Owner, datetime.datetime] = {}
         """When rules begin or end by themselves: the next time for each owner, as far as it is booked."""
         self._sweeper: Sweeper[Followed | Owner] = Sweeper(clock, self._time_came)
@@ -230,54 +231,72 @@ class Notifier:
     # -- NOTIFY -----------------------------------------------------------------------------------------------------
 
     def _pump(self, followed: Followed) -> None:
-        """Send the NOTIFY that is due, if one is."""
-        if followed.lasting and followed.machine.behind and (followed.dialog.local_cseq or 0) >= followed.ceiling:
-            if followed not in self._reserving:
-                self._reserving[followed] = asyncio.create_task(self._reserve(followed))
+        """Send the NOTIFY that is due, if one is, and if all is durable that has to be before it."""
+        if followed.machine.behind and self._lacks(followed):
+            self._get_ready(followed)
             return
         notice = followed.machine.next_notice(self._clock.now())
         if notice is not None:
             version = self._lists.version(followed.key.owner)
             self._sender.send(
-                self.request(followed, notice),
+                self._request(followed, notice),
                 flow=followed.flow,
                 answered=lambda answer: self._answered(followed, notice, version, answer),
             )
 
-    async def _reserve(self, followed: Followed) -> None:
-        """Have the journal reserve more CSeq numbers, then go on."""
-        try:
-            if followed in self._followers:
-                record = followed.record(self._clock.now(), self._clock.utc())
-                await self._outbox.write(record)
-                followed.ceiling = record.dialog.local_cseq or 0
-                self.hint(followed.key.owner)
-        except Exception:
-            log.exception("reservation failed", extra=_ids(followed))
-            self._sweeper.book(self._clock.now() + RETRY, followed.key.owner)
-        finally:
-            del self._reserving[followed]
+    def _request(self, followed: Followed, notice: Notice) -> Request:
+        told = notice.view is not None and not notice.unchanged
+        return notify_request(
+            followed.dialog,
+            notice,
+            self._views.entity(notice.view, notice.base, followed.formats) if told and notice.view else None,
+            package=followed.package,
+            event_id=followed.event_id,
+            formats=followed.formats,
+            contact=self._contact(followed.flow),
+        )
 
-    def request(self, followed: Followed, notice: Notice) -> Request:
-        """The NOTIFY that says `notice` (docs/contact-card-event-package.md)."""
-        request = followed.dialog.next_request("NOTIFY")
-        headers = request.headers
-        params: dict[str, str | None] = {}
-        body, content_type = b"", None
-        if notice.view is not None:
-            headers.set("SIP-ETag", followed.formats.entity_tag(notice.view.tag))
-            if not notice.unchanged:
-                entity = self._views.entity(notice.view, notice.base, followed.formats)
-                body, content_type = entity.body, entity.content_type
-                if entity.base is not None:
-                    params["base"] = entity.base
-        headers.set("Event", str(Event(followed.package.name, followed.event_id, params)))
-        state = SubscriptionState(notice.standing, expires=notice.expires, reason=notice.reason)
-        headers.set("Subscription-State", str(state))
-        headers.set("Contact", self._contact(followed.flow))
-        if content_type is not None:
-            headers.set("Content-Type", content_type)
-        return Request(request.method, request.uri, headers, body)
+    def _lacks(self, followed: Followed) -> bool:
+        """Whether something has to be written before the device may be told."""
+        return followed.is_out_of_numbers or self._departure(followed) is not None
+
+    def _departure(self, followed: Followed) -> Departure | None:
+        view = followed.machine.view
+        return None if view is None else self._lists.departure(followed.key, view)
+
+    def _get_ready(self, followed: Followed) -> None:
+        """Have written what the device lacks, together with all others that lack something now."""
+        self._unready[followed] = None
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._prepare())
+
+    async def _prepare(self) -> None:
+        """Write what is lacking, in groups, then go on with each device."""
+        try:
+            while self._unready:
+                group = [each for each in self._unready if each in self._followers]
+                self._unready.clear()
+                await self._write_lacking(group)
+                for number, followed in enumerate(group, start=1):
+                    self._go_on(followed)
+                    if number % TURN == 0:
+                        await asyncio.sleep(0)
+        except Exception:
+            log.exception("preparation failed")
+            for owner in {each.key.owner for each in group}:
+                self._sweeper.book(self._clock.now() + RETRY, owner)
+        finally:
+            self._preparing = None
+
+    async def _write_lacking(self, group: list[Followed]) -> None:
+        now, utc = self._clock.now(), self._clock.utc()
+        numbers = {each: each.record(now, utc) for each in group if each.is_out_of_numbers}
+        departures = {found for each in group if (found := self._departure(each)) is not None}
+        await self._outbox.write(*numbers.values(), *departures)
+        for followed, record in numbers.items():
+            followed.ceiling = record.dialog.local_cseq or 0
+        for departure in departures:
+            self._lists.departed(departure)
 
     def _answered(self, followed: Followed, notice: Notice, version: int, answer: Response | SendFailure) -> None:
         """Carry the outcome of a NOTIFY into the machine and the update lists.

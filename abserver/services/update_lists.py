@@ -3,13 +3,18 @@
 In memory for reconcile, in the journal for good. An owner's list moves when card or rules have new etags; a device's
 list moves when the device acknowledges a view, and at no other time. Searching for the devices that are behind means
 comparing the two (`reconcile`); the lists themselves send nothing.
+
+Acknowledgements reach the journal a moment after they came, so a record that a crash leaves behind may be old, and if
+the owner's next edit leads back to the recorded view, nothing would show it. Hence departures: before any device is
+sent another view than its record names, the journal knows that devices leave that view. A record whose view was left
+is in doubt after a restart, and its device is told the full view.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.ports import DeviceKey, DeviceRecord, OwnerRecord
+from abserver.ports import Departure, DeviceKey, DeviceRecord, OwnerRecord
 
 if TYPE_CHECKING:
     import datetime
@@ -23,9 +28,18 @@ if TYPE_CHECKING:
 class UpdateLists:
     """All lists of one server."""
 
-    def __init__(self, owners: Iterable[OwnerRecord] = (), devices: Iterable[DeviceRecord] = ()) -> None:
+    def __init__(
+        self,
+        owners: Iterable[OwnerRecord] = (),
+        devices: Iterable[DeviceRecord] = (),
+        departures: Iterable[Departure] = (),
+    ) -> None:
+        """The lists as the journal remembers them."""
         self._owners = {record.owner: record for record in owners}
         self._devices = {record.key: record for record in devices}
+        self._departures = {(each.owner, each.tag): each.version for each in departures}
+        self._doubtful = {key for key, record in self._devices.items() if self._is_left(record)}
+        """Devices that may hold another view than the recorded one, since the server stopped before it was told."""
 
     def version(self, owner: Owner) -> int:
         """The owner's modification version; 0 before anything was noticed."""
@@ -50,13 +64,32 @@ class UpdateLists:
     def delivered(self, key: DeviceKey, view: View, version: int, utc: datetime.datetime) -> DeviceRecord | None:
         """Note that the device acknowledged `view`, which the owner had at `version`; the new list if that is news."""
         old = self._devices.get(key)
-        if old is not None and (old.tag, old.version) == (view.tag, version):
+        if old is not None and (old.tag, old.version) == (view.tag, version) and key not in self._doubtful:
             return None
+        self._doubtful.discard(key)
         new = DeviceRecord(key=key, tag=view.tag, version=version, at=utc)
         self._devices[key] = new
         return new
 
     def held(self, key: DeviceKey) -> str | None:
-        """The tag of the view that the device acknowledged last."""
+        """The tag of the view that the device acknowledged last; None if that is not known for sure."""
         record = self._devices.get(key)
-        return record.tag if record else None
+        return record.tag if record and key not in self._doubtful else None
+
+    def departure(self, key: DeviceKey, view: View) -> Departure | None:
+        """What has to be durable before the device is sent `view`; None if nothing is missing."""
+        record = self._devices.get(key)
+        if record is None or record.tag == view.tag or self._is_left(record):
+            return None
+        return Departure(key.owner, record.tag, self.version(key.owner))
+
+    def departed(self, departure: Departure) -> None:
+        """The departure is durable now."""
+        self._departures[departure.owner, departure.tag] = departure.version
+
+    def forget_departures(self) -> None:
+        """Take none for durable any more: the journal is about to collect those that it does not need."""
+        self._departures.clear()
+
+    def _is_left(self, record: DeviceRecord) -> bool:
+        return self._departures.get((record.key.owner, record.tag), -1) >= record.version

@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import Table, bindparam, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
-from abserver.ports import DeviceRecord, OwnerRecord, Snapshot, SubscriptionRecord, SubscriptionRemoved
+from abserver.ports import Departure, DeviceRecord, OwnerRecord, Snapshot, SubscriptionRecord, SubscriptionRemoved
 from abserver.storage import rows, tables
 from xcap.storage import migrate
 from xcap.storage.engine import for_reading
@@ -48,8 +48,8 @@ class SqlJournal:
     async def write(self, *records: Record) -> None:
         await self._committer.do(_write_all, records)
 
-    async def collect_views(self) -> None:
-        await self._committer.do(_collect_views, None)
+    async def collect(self) -> None:
+        await self._committer.do(_collect, None)
 
     async def view(self, tag: str) -> View | None:
         async with self._engine.connect() as connection:
@@ -62,6 +62,7 @@ class SqlJournal:
             relations=await self.relations(),
             owners=[rows.owner_of(row) for row in await self._all(tables.owners)],
             devices=await self.devices(),
+            departures=[rows.departure_of(row) for row in await self._all(tables.departures)],
             subscriptions=[rows.subscription_of(row) for row in await self._all(tables.subscriptions)],
         )
 
@@ -105,6 +106,8 @@ def _identity(record: Record) -> tuple[object, ...]:
             return (OwnerRecord, record.owner)
         case DeviceRecord():
             return (DeviceRecord, record.key)
+        case Departure():
+            return (Departure, record.owner, record.tag)
         case SubscriptionRecord():
             return (SubscriptionRecord, record.dialog.call_id, record.dialog.local_tag, record.dialog.remote_tag)
         case SubscriptionRemoved():
@@ -119,6 +122,7 @@ def _statements(records: Sequence[Record], dialect: Dialect) -> Iterator[tuple[E
         (tables.relations, [rows.relation_row(each) for each in records if isinstance(each, Relation)]),
         (tables.owners, [rows.owner_row(each) for each in records if isinstance(each, OwnerRecord)]),
         (tables.views, [{"tag": each.tag, "content": each.content} for each in records if isinstance(each, View)]),
+        (tables.departures, [rows.departure_row(each) for each in records if isinstance(each, Departure)]),
         (tables.devices, [rows.device_row(each) for each in records if isinstance(each, DeviceRecord)]),
         (
             tables.subscriptions,
@@ -152,7 +156,11 @@ _REMOVE_SUBSCRIPTION = delete(tables.subscriptions).where(
 )
 
 
-async def _collect_views(connection: AsyncConnection, intents: Sequence[None]) -> Sequence[None]:
-    used = select(tables.devices.c.tag)
-    await connection.execute(delete(tables.views).where(tables.views.c.tag.not_in(used)))
+async def _collect(connection: AsyncConnection, intents: Sequence[None]) -> Sequence[None]:
+    devices, departures = tables.devices.c, tables.departures.c
+    await connection.execute(delete(tables.views).where(tables.views.c.tag.not_in(select(devices.tag))))
+    doubted = exists().where(
+        devices.owner == departures.owner, devices.tag == departures.tag, devices.version <= departures.version
+    )
+    await connection.execute(delete(tables.departures).where(~doubted))
     return [None] * len(intents)

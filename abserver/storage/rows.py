@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.relation import Relation, RelationState
 from abserver.events.contact_card import Formats
-from abserver.ports import DeviceKey, DeviceRecord, OwnerRecord, SubscriptionRecord
+from abserver.ports import Departure, DeviceKey, DeviceRecord, OwnerRecord, SubscriptionRecord
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
@@ -79,6 +79,14 @@ def device_row(record: DeviceRecord) -> Row:
 
 def device_of(row: Mapping[str, Any]) -> DeviceRecord:
     return DeviceRecord(key=_key_of(row), tag=row["tag"], version=row["version"], at=row["at"])
+
+
+def departure_row(record: Departure) -> Row:
+    return {"owner": record.owner, "tag": record.tag, "version": record.version}
+
+
+def departure_of(row: Mapping[str, Any]) -> Departure:
+    return Departure(owner=Owner(Aor(row["owner"])), tag=row["tag"], version=row["version"])
 
 
 def subscription_row(record: SubscriptionRecord) -> Row:

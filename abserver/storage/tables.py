@@ -62,6 +62,14 @@ devices = Table(
     comment="the synchronization update list of the subscriber devices",
 )
 
+departures = Table(
+    "abserver_departures",
+    metadata,
+    Column("owner", String, primary_key=True),
+    Column("tag", String, primary_key=True, doc="the view that devices may have left unrecorded"),
+    Column("version", Integer, nullable=False),
+)
+
 subscriptions = Table(
     "abserver_subscriptions",
     metadata,

@@ -9,13 +9,13 @@ from abserver.domain.conditions import COMMON_POLICY
 from abserver.domain.rules import CARD_RULES_NAMESPACE
 from abserver.domain.usages import CARD_RULES_AUID, CONTACT_CARD_AUID
 from tests.bench.measuring import Row, cpu_seconds
-from tests.bench.serving import server
+from tests.bench.serving import put, server
 from tests.bench.watchers import Watchers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.bench.serving import Served
+    from tests.support.process import ServerProcess
 
 EDITS = 5
 SIZES = (1_000, 5_000)
@@ -29,9 +29,9 @@ def rows(floor: float) -> Iterator[Row]:
                 yield from _run(served, watchers, views, floor)
 
 
-def _run(served: Served, count: int, views: int, floor: float) -> Iterator[Row]:
-    served.put(CARD_RULES_AUID, "application/auth-policy+xml", rules_of(count, views))
-    served.put(CONTACT_CARD_AUID, "application/vcard+xml", card_of(0, views))
+def _run(served: ServerProcess, count: int, views: int, floor: float) -> Iterator[Row]:
+    put(served, CARD_RULES_AUID, "application/auth-policy+xml", rules_of(count, views))
+    put(served, CONTACT_CARD_AUID, "application/vcard+xml", card_of(0, views))
     watchers = Watchers(served.sip)
     try:
         cpu = cpu_seconds(served.pid)
@@ -49,7 +49,7 @@ def _run(served: Served, count: int, views: int, floor: float) -> Iterator[Row]:
         for edit in range(1, EDITS + 1):
             cpu = cpu_seconds(served.pid)
             watchers.begin_waiting(count)
-            served.put(CONTACT_CARD_AUID, "application/vcard+xml", card_of(edit, views))
+            put(served, CONTACT_CARD_AUID, "application/vcard+xml", card_of(edit, views))
             outcome = watchers.finish()
             rates.append(count / outcome.seconds)
             costs.append((cpu_seconds(served.pid) - cpu) / count)

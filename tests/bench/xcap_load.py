@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from abserver.domain.usages import CONTACT_CARD_AUID
 from tests.bench.measuring import Row, cpu_seconds
 from tests.bench.pure import card_of
-from tests.bench.serving import ROOT, server
+from tests.bench.serving import ROOT, put, server
 from xcap.core.digest import Challenge, authorization
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.bench.serving import Served
+    from tests.support.process import ServerProcess
 
 PASSWORD = "bench"
 SECONDS = 3.0
@@ -48,14 +48,14 @@ def rows() -> Iterator[Row]:
                 )
 
 
-def add_user(served: Served, number: int) -> None:
+def add_user(served: ServerProcess, number: int) -> None:
     """A user with a password and a card of 1.5 kB."""
     user = f"sip:u{number}@example.com"
-    served.set_password(user, PASSWORD)
-    served.put(CONTACT_CARD_AUID, "application/vcard+xml", card_of(), user=user)
+    served.command("user", "add", user, "--password", PASSWORD)
+    put(served, CONTACT_CARD_AUID, "application/vcard+xml", card_of(), user=user)
 
 
-async def _load(served: Served, kind: str, connections: int) -> tuple[float, int, float]:
+async def _load(served: ServerProcess, kind: str, connections: int) -> tuple[float, int, float]:
     """Requests per second, in all, and the 99th percentile of their times in seconds."""
     started = time.perf_counter()
     runs = await asyncio.gather(*(_client(served, kind, number, started + SECONDS) for number in range(connections)))
@@ -63,7 +63,7 @@ async def _load(served: Served, kind: str, connections: int) -> tuple[float, int
     return len(times) / (time.perf_counter() - started), len(times), times[int(len(times) * 0.99)]
 
 
-async def _client(served: Served, kind: str, number: int, until: float) -> list[float]:
+async def _client(served: ServerProcess, kind: str, number: int, until: float) -> list[float]:
     method, node, media_type = KINDS[kind]
     user = f"sip:u{number}@example.com"
     path = f"{ROOT}/{CONTACT_CARD_AUID}/users/{user}/index{node}"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.support.process import ServerProcess, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,19 +29,11 @@ pytestmark = [
 
 
 class Story:
-    """The commands of the README, with free ports in place of its own, and a server of the README's settings."""
+    """The commands of the README, with free ports in place of its own, beside a server."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.ports = {"5060": free_port(), "8080": free_port(), "5999": free_port()}
-        self.environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "ABSERVER_SIP__UDP": f"127.0.0.1:{self.ports['5060']}",
-            "ABSERVER_SIP__TCP": f"127.0.0.1:{self.ports['5060']}",
-            "ABSERVER_HTTP__LISTEN": f"127.0.0.1:{self.ports['8080']}",
-            "ABSERVER_STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
-        }
+    def __init__(self, server: ServerProcess) -> None:
+        self.server = server
+        self.ports = {"5060": server.sip[1], "8080": server.http[1], "5999": free_port()}
         text = (ROOT / "README.md").read_text().partition("## The same story")[2].partition("\n## ")[0]
         self.blocks = [self._here(block) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
 
@@ -55,8 +46,8 @@ class Story:
         """Run a block of shell commands; returns what it printed. Fails with it."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
-            cwd=self.folder,
-            env=self.environment,
+            cwd=self.server.folder,
+            env=self.server.environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -68,8 +59,8 @@ class Story:
         """Start a program without a terminal."""
         return subprocess.Popen(
             ["bash", "-c", " ".join(["exec", command.strip(), *options])],
-            cwd=self.folder,
-            env=self.environment,
+            cwd=self.server.folder,
+            env=self.server.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -77,20 +68,7 @@ class Story:
 
     def asked(self, command: str) -> Any:
         """What `abserver COMMAND OWNER --json` tells."""
-        return json.loads(self.run(f"abserver {command} {OWNER} --json"))
-
-
-def free_port() -> int:
-    """A port that is free for UDP and TCP at this moment."""
-    while True:
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-            stream.bind(("127.0.0.1", 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagrams.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+        return json.loads(self.server.command(command, OWNER, "--json"))
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
@@ -103,18 +81,12 @@ def until(holds: Callable[[], bool], what: str) -> None:
 @pytest.fixture
 def story(tmp_path: Path) -> Iterator[Story]:
     """The README's users on a running server."""
-    story = Story(tmp_path)
-    story.run(f"abserver user add {OWNER} --password annpw; abserver user add {WATCHER} --password bobpw")
-    server = story.begin("abserver serve")
-    assert server.stdout is not None
-    try:
-        ready = [server.stdout.readline() for _ in range(3)]
-        assert all(line.startswith("abserver: ready on") for line in ready), ready
-        yield story
-    finally:
-        server.terminate()
-        server.communicate()
-    assert server.returncode == 0
+    server = ServerProcess(tmp_path)
+    server.command("user", "add", OWNER, "--password", "annpw")
+    server.command("user", "add", WATCHER, "--password", "bobpw")
+    with server:
+        yield Story(server)
+        assert server.stop() == 0
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"], ids=["udp", "tcp"])
@@ -129,7 +101,7 @@ def test_curl_and_sipp_walk_the_story_of_the_readme(story: Story, transport: str
     story.run(variables + edit)
     out, _ = sipp.communicate(timeout=PATIENCE)
     assert sipp.returncode == 0, out[-2000:]
-    (log,) = story.folder.glob("*_messages.log")
+    (log,) = story.server.folder.glob("*_messages.log")
     messages = log.read_text()
     assert '<p:replace sel="*/*/*[3]/*/text()">tel:+15550199</p:replace>' in messages
     assert "+15550101" in messages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.domain.relation import RelationState
-from abserver.events.contact_card import PATCH
+from abserver.events.contact_card import PATCH, XCARD
 from abserver.services.followers import CSEQ_BLOCK
 from tests.support.documents import ANN, BOB, CAROL, allow, block, card, confirm, rules
 from tests.support.network import HOP
@@ -60,6 +60,60 @@ async def test_an_edit_while_the_server_was_down_is_told_as_a_difference(world: 
     await world.pass_time()
     assert (bob.last.content_type, bob.last.base) == (PATCH, bob.notifies[0].etag)
     assert b"tel:2" in patch.apply(bob.last.body, bob.notifies[0].body)
+
+
+@story
+async def test_an_acknowledgement_that_the_crash_swallowed_cannot_hide_that_the_card_went_back(world: World) -> None:
+    """The journal says "1" is at Bob's phone, the card says "1", and the phone shows "2"."""
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob, carol = await followed_by(world, BOB), await followed_by(world, CAROL)
+    world.journal.latency = 0.5
+    world.put_card(ANN, card("2"))
+    await world.pass_time(0.5 + 3 * HOP)
+    assert b"tel:2" in patch.apply(bob.last.body, bob.notifies[0].body)
+    await world.kill()
+    world.put_card(ANN, card("1"))
+    world.journal.latency = 0.0
+    await world.start()
+    await world.pass_time()
+    assert b"tel:1" in bob.last.body
+    assert len(carol.notifies) == 1
+    told = len(bob.notifies)
+    await world.restart()
+    world.put_card(ANN, card("3"))
+    await world.pass_time()
+    assert (len(bob.notifies), bob.last.content_type) == (told + 1, PATCH)
+
+
+@story
+async def test_a_device_in_doubt_that_subscribes_anew_gets_the_full_view(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob = await followed_by(world, BOB)
+    world.journal.latency = 0.5
+    world.put_card(ANN, card("2"))
+    await world.pass_time(0.5 + 3 * HOP)
+    await world.kill()
+    world.put_card(ANN, card("1"))
+    await bob.stop()
+    await world.start()
+    await bob.start()
+    await bob.subscribe(ANN, Accept=BOTH)
+    await world.pass_time(5)
+    assert (bob.last.content_type, b"tel:1" in bob.last.body) == (XCARD, True)
+
+
+@story
+async def test_what_puts_no_record_in_doubt_is_collected(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    await followed_by(world, BOB)
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert len((await world.journal.load()).departures) == 1
+    await world.journal.collect()
+    assert (await world.journal.load()).departures == []
 
 
 @story
@@ -152,7 +206,7 @@ async def test_a_reservation_that_fails_is_tried_again(world: World) -> None:
     world.put_rules(ANN, rules(allow(BOB)))
     bob = await followed_by(world, BOB)
     await world.restart()
-    world.expected_errors = {"records could not be written", "reservation failed", "reconcile failed"}
+    world.expected_errors = {"records could not be written", "preparation failed", "reconcile failed"}
     world.journal.fault = OSError("disk full")
     world.put_card(ANN, card("1"))
     await world.pass_time()

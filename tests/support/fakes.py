@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
+    Departure,
     DeviceRecord,
     OwnerRecord,
     Snapshot,
@@ -42,6 +43,7 @@ class MemoryJournal:
         self._owners: dict[Owner, OwnerRecord] = {}
         self._devices: dict[DeviceKey, DeviceRecord] = {}
         self._subscriptions: dict[DialogId, SubscriptionRecord] = {}
+        self._departures: dict[tuple[Owner, str], Departure] = {}
         self._views: dict[str, View] = {}
 
     async def write(self, *records: Record) -> None:
@@ -65,6 +67,7 @@ class MemoryJournal:
             relations=list(self._relations.values()),
             owners=list(self._owners.values()),
             devices=list(self._devices.values()),
+            departures=list(self._departures.values()),
             subscriptions=[_apart(record) for record in self._subscriptions.values()],
         )
 
@@ -72,9 +75,16 @@ class MemoryJournal:
         await asyncio.sleep(self.latency)
         return self._views.get(tag)
 
-    async def collect_views(self) -> None:
+    async def collect(self) -> None:
         named = {record.tag for record in self._devices.values()}
         self._views = {tag: view for tag, view in self._views.items() if tag in named}
+        oldest: dict[tuple[Owner, str], int] = {}
+        for record in self._devices.values():
+            key = record.key.owner, record.tag
+            oldest[key] = min(record.version, oldest.get(key, record.version))
+        self._departures = {
+            key: each for key, each in self._departures.items() if key in oldest and oldest[key] <= each.version
+        }
 
     def _keep(self, record: Record) -> None:
         match record:
@@ -84,6 +94,8 @@ class MemoryJournal:
                 self._owners[record.owner] = record
             case DeviceRecord():
                 self._devices[record.key] = record
+            case Departure():
+                self._departures[record.owner, record.tag] = record
             case SubscriptionRecord():
                 self._subscriptions[record.dialog.id] = _apart(record)
             case SubscriptionRemoved():

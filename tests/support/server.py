@@ -74,10 +74,10 @@ class SimServer:
         )
 
     async def start(self) -> None:
-        await self.journal.collect_views()
+        await self.journal.collect()
         known = await self.journal.load()
         bus = LocalBus()
-        self.lists = UpdateLists(known.owners, known.devices)
+        self.lists = UpdateLists(known.owners, known.devices, known.departures)
         self.relating = Relating(self.followers, known.relations)
         self.authorizer = Authorizer(self._documents, DEFAULT_LEVELS)
         self.outbox = Outbox(self.journal)

@@ -41,6 +41,12 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime, nullable=False),
     )
     op.create_table(
+        "abserver_departures",
+        sa.Column("owner", sa.String, primary_key=True),
+        sa.Column("tag", sa.String, primary_key=True),
+        sa.Column("version", sa.Integer, nullable=False),
+    )
+    op.create_table(
         "abserver_subscriptions",
         sa.Column("call_id", sa.String, primary_key=True),
         sa.Column("local_tag", sa.String, primary_key=True),
