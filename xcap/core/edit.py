@@ -147,7 +147,7 @@ def _check_selected(edited: bytes, selector: NodeSelector, start: int) -> None:
     try:
         path = locate(scan(edited), selector.steps)
     except NotWellFormed as error:
-        # The fragment was balanced, so it is a prefix without binding here, or the depth: the fault is the fragment's.
+        # The fragment was balanced, so it is a prefix without binding here: the fault is the fragment's.
         raise NotXmlFragment(f"{error.reason} in the document", 1, 1) from None
     if len(path) < len(selector.steps) or path[-1].start != start:
         raise CannotInsert("the selector would not select what was put")

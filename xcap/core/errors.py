@@ -7,7 +7,7 @@
     │   └── UnknownSelector   404  a selector outside RFC 4825 §6.3's grammar, so an extension that is not known here
     ├── MethodNotAllowed      405  with the methods that are
     ├── PreconditionFailed    412  If-Match or If-None-Match does not hold
-    ├── TooLarge              413  over the bound
+    ├── TooLarge              413  over a bound on size, depth or number
     ├── UnsupportedMediaType  415  with the type that is expected
     └── Conflict              409  with a body: RFC 4825 §11, see `errorbody`
         ├── Malformed              with line and column
@@ -88,12 +88,12 @@ class PreconditionFailed(XcapError):
 
 
 class TooLarge(XcapError):
-    """A document, or what an edit would make of it, is over `limit` bytes."""
+    """A body, a document, or what an edit would make of it, has more than `limit` of what is counted."""
 
     status = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"more than {limit} bytes")
+    def __init__(self, limit: int, counted: str = "bytes") -> None:
+        super().__init__(f"more than {limit} {counted}")
         self.limit = limit
 
 
@@ -125,7 +125,7 @@ class Malformed(Conflict):
 
 
 class NotWellFormed(Malformed):
-    """The body is no well-formed document, or is one with a DTD, or exceeds the bounds on depth and attributes."""
+    """The body is no well-formed document, or is one with a DTD."""
 
     element = "not-well-formed"
 

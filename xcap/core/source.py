@@ -179,11 +179,11 @@ class _Scanner:
             self._declarations = {}
         self._count += 1
         if self._count > MAX_ELEMENTS:
-            raise self._refusal(f"more than {MAX_ELEMENTS} elements")
+            raise TooLarge(MAX_ELEMENTS, "elements")
         if len(attributes) + len(declarations) > MAX_ATTRIBUTES:
-            raise self._refusal(f"more than {MAX_ATTRIBUTES} attributes")
+            raise TooLarge(MAX_ATTRIBUTES, "attributes and namespace declarations of one element")
         if len(self._open) == MAX_DEPTH:
-            raise self._refusal(f"more than {MAX_DEPTH} elements deep")
+            raise TooLarge(MAX_DEPTH, "elements within each other")
         element = Element(name, attributes, declarations or _NO_DECLARATIONS, self._parser.CurrentByteIndex)
         if self._open:
             self._open[-1].children.append(element)
@@ -198,11 +198,9 @@ class _Scanner:
         self._declarations[prefix] = uri
 
     def _doctype(self, name: str, system_id: str | None, public_id: str | None, has_internal_subset: bool) -> None:
-        raise self._refusal("document type declarations are not accepted")
+        line, column = self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
+        raise NotWellFormed("document type declarations are not accepted", line, column)
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":
             raise NotUtf8("the XML declaration names another encoding than UTF-8")
-
-    def _refusal(self, reason: str) -> NotWellFormed:
-        return NotWellFormed(reason, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)

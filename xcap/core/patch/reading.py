@@ -104,11 +104,11 @@ class _Builder:
         declarations, self.declarations = self.declarations, {}
         self.count += 1
         if self.count > self.bounds.elements:
-            raise _Refused(f"more than {self.bounds.elements} elements")
+            raise TooLarge(self.bounds.elements, "elements")
         if len(self.open) > self.bounds.depth:
-            raise _Refused(f"more than {self.bounds.depth} elements deep")
+            raise TooLarge(self.bounds.depth, "elements within each other")
         if len(attributes) + len(declarations) > self.bounds.attributes:
-            raise _Refused(f"more than {self.bounds.attributes} attributes")
+            raise TooLarge(self.bounds.attributes, "attributes and namespace declarations of one element")
         named = {self.written(key): value for key, value in attributes.items()} if attributes else attributes
         children: list[Node] = []
         self.open[-1].append(Element(self.names.get(name) or self.written(name), declarations, named, children))
