@@ -20,6 +20,7 @@ from abserver.net.http import HttpServer
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
 from abserver.services.authorizing import Authorizer
+from abserver.services.collecting import Collector
 from abserver.services.followers import Followers
 from abserver.services.notifying import Notifier
 from abserver.services.outbox import Outbox
@@ -94,6 +95,7 @@ class Server:
         started.push_async_callback(events.outbox.drained)
         self._spawn(started, events.notifier.run())
         self._spawn(started, events.notifier.watch_the_clock())
+        self._spawn(started, events.collector.run())
         await events.sip.start()
         started.push_async_callback(events.sip.stop)
         await http.start()
@@ -118,6 +120,7 @@ class EventSide:
         relating = Relating(followers, known.relations)
         self.authorizer = Authorizer(XcapDocuments(stores.documents), settings.cards.default_levels)
         self.outbox = Outbox(stores.journal)
+        self.collector = Collector(stores.journal, self.outbox, lists)
         self.sip = SipDriver(
             lambda request, flow, respond: subscribing.handle(request, flow, respond),
             dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),

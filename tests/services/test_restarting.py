@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.relation import RelationState
 from abserver.events.contact_card import PATCH, XCARD
+from abserver.services.collecting import Collector
 from abserver.services.followers import CSEQ_BLOCK
 from tests.support.documents import ANN, BOB, CAROL, allow, block, card, confirm, rules
 from tests.support.network import HOP
@@ -112,8 +113,12 @@ async def test_what_puts_no_record_in_doubt_is_collected(world: World) -> None:
     world.put_card(ANN, card("2"))
     await world.pass_time()
     assert len((await world.journal.load()).departures) == 1
-    await world.journal.collect()
+    collector = Collector(world.journal, world.server.outbox, world.server.lists)
+    await collector.collect()
     assert (await world.journal.load()).departures == []
+    world.put_card(ANN, card("3"))
+    await world.pass_time()
+    assert len((await world.journal.load()).departures) == 1
 
 
 @story
