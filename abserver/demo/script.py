@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import textwrap
 from typing import TYPE_CHECKING
@@ -32,10 +31,8 @@ from abserver.events.contact_card import PATCH, VCARD, XCARD
 from abserver.events.follow import State
 
 if TYPE_CHECKING:
-    from abserver.demo.cast import Part
     from abserver.demo.ladder import Ladder
     from abserver.demo.stage import Stage
-    from abserver.sip.message import Request
 
 IDRIS_DEVICES = (IDRIS_PHONE, IDRIS_TABLET)
 CONFIRMED = (*IDRIS_DEVICES, WANDA_DESK)
@@ -167,7 +164,7 @@ class Play:
             "Maren changes a private note, then her title, which is public. Had the note caused a NOTIFY, even one "
             "that was lost, the title's would not have the CSeq number after the last one.",
         )
-        before = {part: self._last(part).cseq.number for part in ACTIVE}
+        before = {part: self._devices[part].last_notify.cseq.number for part in ACTIVE}
         await self._stage.command("card", "set", MAREN.aor, "NOTE:The spare key hangs elsewhere now.")
         self._maren.put_value("title/text", "Head of wave forecasting")
         for part in ACTIVE:
@@ -217,7 +214,7 @@ class Play:
             "Maren's department changes. The moment that her edit is acknowledged, the server gets a SIGKILL, before "
             "any device could take a NOTIFY. It starts again with the same ports and the same file.",
         )
-        last = {part: self._last(part) for part in CONFIRMED}
+        last = {part: self._devices[part].last_notify for part in CONFIRMED}
         subscribes = {part: self._devices[part].subscribes for part in ACTIVE}
         written = self._maren.put_value("org/text[2]", "Tidevannsgruppa")
         self._stage.kill()
@@ -225,7 +222,7 @@ class Play:
         self._expect.that("the server died of SIGKILL", code == -signal.SIGKILL, code)
         await self._stage.start()
         for part in CONFIRMED:
-            notify = await self._told_after_the_kill(part, last[part])
+            notify = await self._expect.notify_after_restart(part, last[part])
             same = notify.call_id == last[part].call_id
             self._expect.that(f"{part.name} is told of the edit, in the dialog that it had", same)
         self._expect.that("the card is the one that was acknowledged", self._maren.card().etag == written.etag)
@@ -284,39 +281,10 @@ class Play:
         self._expect.that("the server stops in good order", code == 0, code)
         complaints = self._stage.complaints()
         self._expect.that("it has logged no error", not complaints, complaints[:3])
-        await self._relation_list()
-        acknowledged = await self._update_lists()
-        for part in (*IDRIS_DEVICES, JUNO_SOFT):
-            right = acknowledged[part] == granted(card, rules, part).tag
-            self._expect.that(f"{part.name} acknowledged the view that it should have", right, acknowledged[part])
-
-    async def _relation_list(self) -> None:
-        relations = json.loads(await self._stage.command("relations", MAREN.aor, "--json", shown=False))
-        self._ladder.command(f"abserver relations {MAREN.aor}")
-        self._ladder.lines(listing.relation_lines(relations))
-        states = {each["watcher"]: each["state"] for each in relations}
+        states = await listing.show_relations(self._stage, self._ladder)
         right = {IDRIS.aor: "confirmed", WANDA.aor: "confirmed", JUNO.aor: "polite-blocked", OTTO.aor: "rejected"}
         self._expect.that("the relation list says what Maren decided", states == right, states)
-
-    async def _update_lists(self) -> dict[Part, str]:
-        """Prints the lists, and gives the view that each device acknowledged."""
-        lists = json.loads(await self._stage.command("sync", MAREN.aor, "--json", shown=False))
-        self._ladder.command(f"abserver sync {MAREN.aor}")
-        parts = {device.instance: part for part, device in self._devices.items()}
-        self._ladder.lines(listing.sync_lines(lists, {instance: part.name for instance, part in parts.items()}))
-        return {parts[each["device"]]: each["view"] for each in lists["devices"]}
-
-    # -- what acts have in common -----------------------------------------------------------------------------------
-
-    def _last(self, part: Part) -> Request:
-        return self._devices[part].last_notify
-
-    async def _told_after_the_kill(self, part: Part, last: Request) -> Request:
-        """The device's next NOTIFY from the restarted server, whose CSeq numbers begin above those it had reserved.
-
-        The one right after `last` got away before the kill, and nobody was there any more to take its answer.
-        """
-        notify = await self._devices[part].told()
-        if notify.cseq.number == last.cseq.number + 1:
-            notify = await self._devices[part].told()
-        return notify
+        acknowledged = await listing.show_update_lists(self._stage, self._ladder, self._devices)
+        for part in (*IDRIS_DEVICES, JUNO_SOFT):
+            same = acknowledged[part] == granted(card, rules, part).tag
+            self._expect.that(f"{part.name} acknowledged the view that it should have", same, acknowledged[part])
