@@ -34,6 +34,8 @@ class Relating:
         self._followers = followers
         self._relations: defaultdict[Owner, dict[Watcher, Relation]] = defaultdict(dict)
         self._pending: Counter[Watcher] = Counter()
+        self._noted: dict[Owner, object] = {}
+        """The period of the rules (`Rulings.period`) that each owner's relations are in step with."""
         for relation in known:
             self._put(relation)
 
@@ -54,7 +56,11 @@ class Relating:
         return self._changed(old, new)
 
     def decided(self, policy: Policy, utc: datetime.datetime) -> Sequence[Relation]:
-        """The owner's rules may say something new about anyone who asked."""
+        """The owner's rules may say something new about anyone who asked; once for each version of the rules."""
+        period = policy.rulings.period(utc)
+        if self._noted.get(policy.owner) is period:
+            return ()
+        self._noted[policy.owner] = period
         changed: list[Relation] = []
         for old in list(self._relations[policy.owner].values()) if policy.owner in self._relations else ():
             watched = bool(self._followers.by(policy.owner, old.watcher))

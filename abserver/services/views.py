@@ -6,10 +6,10 @@ costs one diff per pair of views, and one lookup per device.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 from abserver.events.contact_card import Entity, Formats, entity
+from abserver.services.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,29 +21,6 @@ KEPT_VIEWS = 20_000
 """Views in memory; what was dropped is read from the journal again."""
 KEPT_ENTITIES = 5_000
 """Bodies in memory; what was dropped is computed again."""
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-class Recent(Generic[Key, Value]):
-    """A mapping that drops its least recently used entry when it is full."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._entries: OrderedDict[Key, Value] = OrderedDict()
-
-    def get(self, key: Key) -> Value | None:
-        value = self._entries.get(key)
-        if value is not None:
-            self._entries.move_to_end(key)
-        return value
-
-    def put(self, key: Key, value: Value) -> None:
-        self._entries[key] = value
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._size:
-            self._entries.popitem(last=False)
 
 
 class Views:
