@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_QUOTED = r'"((?:[^"\\]|\\.|"(?![ \t\r\n]*(?:,|$)))*)"'
+_QUOTED = r'"([^"\\]*+(?:(?:\\.|"(?![ \t\r\n]*(?:,|$)))[^"\\]*+)*+)"'
 """A quoted-string, in which a quote may stand bare unless it ends the parameter: clients that send a URI with quotes
-in it (an XCAP node selector) repeat it in `uri` without escapes."""
+in it (an XCAP node selector) repeat it in `uri` without escapes. Nothing in it is looked at twice."""
 _PARAMETER = re.compile(rf"({_WORD})[ \t]*=[ \t]*(?:{_QUOTED}|([^\s\",;]+))[ \t\r\n,]*", re.DOTALL)
 _SCHEME = re.compile(rf"({_WORD})(?:[ \t\r\n]+(?=[^\s,=])|[ \t]*(?=,|$))")
 _TOKEN68 = re.compile(r"[A-Za-z0-9\-._~+/]+=*(?=[ \t]*(?:,|$))")
@@ -36,7 +36,7 @@ def schemes(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             name = match[1].lower()
             if scheme is None or name in parameters:
                 raise MalformedDigest("a parameter without a scheme, or twice")
-            parameters[name] = match[3] or _ESCAPED.sub(r"\1", match[2])
+            parameters[name] = match[3] or _unquoted(match[2])
             position = match.end()
         elif match := _SCHEME.match(text, position):
             if scheme is not None:
@@ -47,6 +47,10 @@ def schemes(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             raise MalformedDigest("not a list of authentication parameters")
     if scheme is not None:
         yield scheme, parameters
+
+
+def _unquoted(text: str) -> str:
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text
 
 
 def quoted(value: str) -> str:

@@ -4,6 +4,10 @@ Expat reads the bytes once and reports byte offsets; nothing else of the documen
 every document: UTF-8 only (RFC 4825 §5.3), no DTD and so no entities of its own, bounded size, depth and attributes.
 
 Law: offsets are into exactly the bytes that were given, byte order mark included; names are expanded names.
+
+One version of a document is scanned by the edit that makes it, by its validation, by each read of one of its nodes and
+by the next edit. The elements are a function of the bytes, so those of the last documents are remembered by them, and
+all but the first of these scans are a look-up. So nobody changes an `Element` once it was scanned.
 """
 
 from __future__ import annotations
@@ -27,6 +31,11 @@ MAX_DEPTH = 64
 MAX_ATTRIBUTES = 128
 """Attributes and namespace declarations of one element."""
 
+REMEMBERED_OCTETS = 32 * 1024 * 1024
+"""Memory for scanned documents: those of some 1,500 ordinary ones."""
+ELEMENT_OCTETS = 400
+"""Memory for one scanned element, about."""
+
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 """Bound to the prefix `xml` everywhere."""
 WHITESPACE = b" \t\r\n"
@@ -49,7 +58,10 @@ def expanded(namespace: str | None, local: str) -> str:
 
 @dataclass(slots=True)
 class Element:
-    """One element. The tags' ends are found in the bytes when asked for, since few elements are ever asked."""
+    """One element. The tags' ends are found in the bytes when asked for, since few elements are ever asked.
+
+    Several readers may share it, now and later.
+    """
 
     name: str
     """Expanded."""
@@ -94,6 +106,17 @@ def scan(content: bytes, *, namespaces: bool = True) -> Element:
     namespaces: False leaves names as written and accepts prefixes that are bound elsewhere, as in a fragment.
     Raises TooLarge, NotUtf8, NotWellFormed.
     """
+    if not namespaces:
+        return _scanned(content, namespaces=False).root
+    root = _remembered.root(content)
+    if root is None:
+        scanner = _scanned(content, namespaces=True)
+        root = scanner.root
+        _remembered.keep(content, root, scanner.count)
+    return root
+
+
+def _scanned(content: bytes, *, namespaces: bool) -> _Scanner:
     _check_encoding(content)
     parser = expat.ParserCreate("utf-8", _SEPARATOR if namespaces else None)
     scanner = _Scanner(parser)
@@ -103,7 +126,7 @@ def scan(content: bytes, *, namespaces: bool = True) -> Element:
         raise NotWellFormed(expat.ErrorString(error.code), error.lineno, error.offset + 1) from None
     finally:
         scanner.release()
-    return scanner.root
+    return scanner
 
 
 def _check_encoding(content: bytes) -> None:
@@ -155,9 +178,9 @@ class _Scanner:
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self.root: Element
+        self.count = 0
         self._parser = parser
         self._open: list[Element] = []
-        self._count = 0
         self._declarations: dict[str | None, str | None] = {}
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -177,8 +200,8 @@ class _Scanner:
         declarations = self._declarations
         if declarations:
             self._declarations = {}
-        self._count += 1
-        if self._count > MAX_ELEMENTS:
+        self.count += 1
+        if self.count > MAX_ELEMENTS:
             raise TooLarge(MAX_ELEMENTS, "elements")
         if len(attributes) + len(declarations) > MAX_ATTRIBUTES:
             raise TooLarge(MAX_ATTRIBUTES, "attributes and namespace declarations of one element")
@@ -204,3 +227,30 @@ class _Scanner:
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding is not None and encoding.lower() != "utf-8":
             raise NotUtf8("the XML declaration names another encoding than UTF-8")
+
+
+class _Remembered:
+    """The elements of the documents that were used last, as many as fit."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._known: dict[bytes, tuple[Element, int]] = {}
+        """content -> root, octets of memory; the one that was used last stands last."""
+
+    def root(self, content: bytes) -> Element | None:
+        known = self._known.pop(content, None)
+        if known is None:
+            return None
+        self._known[content] = known
+        return known[0]
+
+    def keep(self, content: bytes, root: Element, count: int) -> None:
+        size = len(content) + ELEMENT_OCTETS * count
+        self._known[content] = root, size
+        self._room -= size
+        while self._room < 0:
+            oldest = next(iter(self._known))
+            self._room += self._known.pop(oldest)[1]
+
+
+_remembered = _Remembered(REMEMBERED_OCTETS)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from xcap.core import source
 from xcap.core.errors import NotUtf8, NotWellFormed, TooLarge
 from xcap.core.source import (
+    ELEMENT_OCTETS,
     MAX_ATTRIBUTES,
     MAX_BYTES,
     MAX_DEPTH,
@@ -128,3 +130,33 @@ def test_a_quoted_value_is_read_as_xml_reads_it() -> None:
 def test_what_is_not_one_quoted_value_is_refused(literal: bytes) -> None:
     with pytest.raises(NotWellFormed):
         attribute_value(literal)
+
+
+class TestRemembering:
+    """The elements are a function of the bytes, so the last documents need not be scanned again."""
+
+    @pytest.fixture(autouse=True)
+    def _little_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(source, "_remembered", source._Remembered(3 * (ELEMENT_OCTETS + len(b"<a/>"))))
+
+    def test_equal_bytes_have_the_same_elements(self) -> None:
+        assert scan(b"<a/>") is scan(bytes(bytearray(b"<a/>")))
+
+    def test_those_of_the_documents_used_last_are_kept_while_there_is_room(self) -> None:
+        first, second, _ = (scan(content) for content in (b"<a/>", b"<b/>", b"<c/>"))
+        assert scan(b"<a/>") is first
+        scan(b"<d/>")
+        assert scan(b"<a/>") is first
+        assert scan(b"<b/>") is not second
+
+    def test_a_document_that_takes_all_the_room_is_scanned_all_the_same(self) -> None:
+        small = scan(b"<a/>")
+        large = scan(b"<a><b/><c/></a>")
+        assert [child.name for child in large.children] == ["b", "c"]
+        assert scan(b"<a><b/><c/></a>") is not large
+        assert scan(b"<a/>") is not small
+
+    def test_a_fragment_is_no_document(self) -> None:
+        scan(b"<p:a/>", namespaces=False)
+        with pytest.raises(NotWellFormed):
+            scan(b"<p:a/>")
