@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,19 +11,24 @@ from xcap.core.uri import DocumentKey
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from xcap.core.digest import Algorithm
 
 __all__ = [
     "Change",
     "ChangeSink",
+    "Claimed",
+    "Computed",
     "Credential",
     "CredentialStore",
     "Document",
     "DocumentKey",
+    "DocumentSource",
     "DocumentStore",
     "EtagMismatch",
+    "InUse",
+    "Listed",
 ]
 
 
@@ -35,6 +41,18 @@ class Document:
     """Strong, without quotes (RFC 4825 §7.11); the same for every node of the document."""
     modified: datetime.datetime
     """When this version was committed, aware UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A stored document as a listing shows it."""
+
+    key: DocumentKey
+    etag: str
+    modified: datetime.datetime
+    """Aware UTC."""
+    size: int
+    """Octets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +72,83 @@ class EtagMismatch(Exception):
         self.current = current
 
 
+class Claimed(Exception):
+    """Other documents of the usage hold some of the values that were to be claimed: `values`, never empty."""
+
+    def __init__(self, values: frozenset[str]) -> None:
+        super().__init__(f"{len(values)} values")
+        self.values = values
+
+
 class DocumentStore(Protocol):
     """Documents by key; a method returns after its effect is durable. One contract suite runs on every store."""
 
     async def load(self, key: DocumentKey) -> Document | None: ...
 
-    async def save(self, key: DocumentKey, content: bytes, etag: str, *, expected: str | None) -> None:
+    async def save(
+        self,
+        key: DocumentKey,
+        content: bytes,
+        etag: str,
+        *,
+        expected: str | None,
+        claims: frozenset[str] | None = None,
+    ) -> None:
         """Store a version if the current etag is `expected` (None: if there is no document).
 
-        The comparison is inside the transaction that stores. Raises EtagMismatch.
+        claims: values that no other document of the usage may hold; from now on this document holds these and no
+        others. None where a usage has no such values.
+        Both comparisons are inside the transaction that stores. Raises EtagMismatch, Claimed.
         """
         ...
 
     async def delete(self, key: DocumentKey, *, expected: str) -> None:
-        """Remove the document if its etag is `expected`. Raises EtagMismatch."""
+        """Remove the document if its etag is `expected`, with its claims. Raises EtagMismatch."""
         ...
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
         """The documents of one user (or of the global tree) in one usage, with their etags, by name."""
         ...
+
+    async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
+        """The documents of this name in the trees of all users in one usage, with their etags, by user."""
+        ...
+
+    async def list_user(self, user: str) -> Sequence[Listed]:
+        """All documents of one user, by usage and name."""
+        ...
+
+    async def claimed(self, auid: str, values: Collection[str]) -> frozenset[str]:
+        """Those of the values that some document of the usage holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A document that the server made itself."""
+
+    content: bytes
+    etag: str
+    """Strong, without quotes; changes with the content."""
+
+
+class DocumentSource(Protocol):
+    """The computed documents of one usage, made when they are asked for; nobody writes them.
+
+    Who may read them is for the usage's policy to say, as with stored ones.
+    """
+
+    async def load(self, key: DocumentKey) -> Computed | None:
+        """The document as of now; None if there is none."""
+        ...
+
+    async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
+        """The computed documents of one user (or of the global tree), with their etags, by name."""
+        ...
+
+
+InUse = Callable[[str], Awaitable[bool]]
+"""Whether a URI is that of something that exists beside the documents, such as a user (RFC 4826 §4.4.5)."""
 
 
 class ChangeSink(Protocol):

@@ -9,32 +9,50 @@ Laws:
 Writers of one document do not wait for each other's commits: the newest version on its way to the store is kept, the
 next edit is made from that, and one commit stores both. If the first then fails, so does the etag comparison of those
 made from it, and they start again from what is stored. Nobody is answered before the own version is committed.
+
+Values that a usage wants unique among all documents are claimed by the same save, so of two that want one value exactly
+one gets it. Computed documents come from their source, and answer 405 to whoever may read them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from xcap.core.edit import delete_node, get_node, put_node
-from xcap.core.errors import Conflict, Forbidden, MethodNotAllowed, NoParent, NotFound, UnsupportedMediaType
+from xcap.core.errors import (
+    Conflict,
+    Forbidden,
+    MethodNotAllowed,
+    NoParent,
+    NotFound,
+    NotUnique,
+    UniquenessFailure,
+    UnsupportedMediaType,
+)
 from xcap.core.etag import etag_of
 from xcap.core.selector import NodeKind, NodeSelector, parse_node_selector
-from xcap.core.usage import ApplicationUsage, Operation, Usages
-from xcap.ports import Change, EtagMismatch
+from xcap.core.usage import Access, ApplicationUsage, Operation, Usages
+from xcap.core.xml import parse_document
+from xcap.ports import Change, Claimed, EtagMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable, Mapping, Set
 
     from xcap.core.etag import Conditions
     from xcap.core.uri import DocumentKey, ResourceUri
-    from xcap.ports import ChangeSink, DocumentStore
+    from xcap.ports import ChangeSink, DocumentSource, DocumentStore, InUse
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 METHODS = (*READ_METHODS, "PUT", "DELETE")
 
 MAX_ATTEMPTS = 100
 """Times that one request is worked on. Each attempt that fails is another writer's success."""
+
+
+MAX_SUGGESTIONS = 3
+"""Free values that are named for one that is not."""
 
 
 class Contended(Exception):
@@ -72,22 +90,52 @@ class _Version:
 
     content: bytes | None
     etag: str | None
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """The values that it holds alone, if its usage has such values, and where they stand in it."""
 
     @classmethod
     def of(cls, content: bytes | None) -> _Version:
         return cls(content, None if content is None else etag_of(content))
 
+    @classmethod
+    def valid(cls, content: bytes, usage: ApplicationUsage, key: DocumentKey) -> _Version:
+        """Raises TooLarge and the Conflicts of a document that may not be stored."""
+        document = usage.validate(content, key.user)
+        claims = usage.unique.values(document) if usage.unique else {}
+        return cls(content, etag_of(content), claims)
+
 
 _ABSENT = _Version.of(None)
+
+
+async def _nothing_in_use(uri: str) -> bool:
+    return False
 
 
 class XcapService:
     """The XCAP server behind its protocol; one per store and process."""
 
-    def __init__(self, usages: Usages, store: DocumentStore, sink: ChangeSink) -> None:
+    def __init__(
+        self,
+        usages: Usages,
+        store: DocumentStore,
+        sink: ChangeSink,
+        *,
+        sources: Mapping[str, DocumentSource] | None = None,
+        in_use: InUse = _nothing_in_use,
+        trusted: Collection[str] = (),
+    ) -> None:
+        """sources: AUID -> where the computed documents of that usage come from.
+
+        in_use: tells of URIs that exist beside the documents, which unique values must not be.
+        trusted: XUIs of trusted users (§5.7); what they may do is for each usage's policy to say.
+        """
         self._usages = usages
         self._store = store
         self._sink = sink
+        self._sources = dict(sources or {})
+        self._in_use = in_use
+        self._trusted = frozenset(trusted)
         self._newest: dict[DocumentKey, _Version] = {}
         """Versions that are being saved, the newest of each document."""
 
@@ -96,6 +144,7 @@ class XcapService:
 
         Raises BadRequest, Forbidden, NotFound, PreconditionFailed.
         """
+        resource = self._canonical(resource)
         usage = self._authorized(requester, resource.key, Operation.READ)
         content, etag = await self._stored(resource.key)
         selector = _selector(usage, resource)
@@ -115,6 +164,7 @@ class XcapService:
         Raises BadRequest, Forbidden, NotFound, MethodNotAllowed, UnsupportedMediaType, PreconditionFailed, TooLarge,
         a Conflict, Contended.
         """
+        resource = self._canonical(resource)
         usage = self._authorized(requester, resource.key, Operation.WRITE)
         selector = self._writable(usage, resource)
         expected = usage.media_type if selector is None else selector.kind.value
@@ -126,10 +176,9 @@ class XcapService:
             nonlocal created
             conditions.check(base.etag)
             content, created = _placed(usage, resource.key, base, selector, body)
-            usage.validate(content)
-            return _Version.of(content)
+            return _Version.valid(content, usage, resource.key)
 
-        version = await self._change(resource.key, edit)
+        version = await self._change(usage, resource.key, edit)
         return Stored(str(version.etag), created)
 
     async def delete(self, requester: str, resource: ResourceUri, conditions: Conditions) -> str | None:
@@ -137,29 +186,40 @@ class XcapService:
 
         Raises BadRequest, Forbidden, NotFound, MethodNotAllowed, PreconditionFailed, a Conflict, Contended.
         """
+        resource = self._canonical(resource)
         usage = self._authorized(requester, resource.key, Operation.WRITE)
         selector = self._writable(usage, resource)
 
         def edit(base: _Version) -> _Version:
             if base.content is None:
                 raise NotFound("there is no such document")
-            content = _without(usage, base.content, selector, lambda: conditions.check(base.etag))
-            return _Version.of(content)
+            left = _without(base.content, selector, lambda: conditions.check(base.etag))
+            return _Version.of(None) if left is None else _Version.valid(left, usage, resource.key)
 
-        return (await self._change(resource.key, edit)).etag
+        return (await self._change(usage, resource.key, edit)).etag
+
+    def _canonical(self, resource: ResourceUri) -> ResourceUri:
+        key = self._usages.canonical(resource.key)
+        return resource if key is resource.key else replace(resource, key=key)
 
     def _authorized(self, requester: str, key: DocumentKey, operation: Operation) -> ApplicationUsage:
-        """The document's usage, if its policy lets the requester do this. Raises NotFound, Forbidden."""
+        """The document's usage, if its policy lets the requester do this.
+
+        Raises NotFound, Forbidden, and MethodNotAllowed to whoever may read a computed document and wants to write it.
+        """
         usage = self._usages.usage(key.auid)
-        if not usage.policy(requester, key, operation):
+        computed = self._usages.is_computed(key)
+        asked = Operation.READ if computed else operation
+        if not usage.policy(Access(requester, key, asked, requester in self._trusted)):
             raise Forbidden(f"{operation.value} access is not granted")
+        if computed and operation is not Operation.READ:
+            raise MethodNotAllowed(READ_METHODS)
         return usage
 
     def _writable(self, usage: ApplicationUsage, resource: ResourceUri) -> NodeSelector | None:
         """The node selector of something that can be put or deleted. Raises MethodNotAllowed, BadRequest, NotFound."""
         selector = _selector(usage, resource)
-        computed = resource.key in self._usages.provided
-        if computed or (selector is not None and selector.kind is NodeKind.NAMESPACES):
+        if selector is not None and selector.kind is NodeKind.NAMESPACES:
             raise MethodNotAllowed(READ_METHODS)
         return selector
 
@@ -168,25 +228,37 @@ class XcapService:
         provided = self._usages.provided.get(key)
         if provided is not None:
             return provided, etag_of(provided)
-        document = await self._store.load(key)
+        at = self._sources.get(key.auid) if self._usages.is_computed(key) else self._store
+        document = None if at is None else await at.load(key)
         if document is None:
             raise NotFound("there is no such document")
         return document.content, document.etag
 
-    async def _change(self, key: DocumentKey, edit: Callable[[_Version], _Version]) -> _Version:
+    async def _change(
+        self, usage: ApplicationUsage, key: DocumentKey, edit: Callable[[_Version], _Version]
+    ) -> _Version:
         """Bring a document from its newest version to what `edit` makes of that, durably, and tell the sink.
 
-        `edit` has no effect of its own, and is called again when another process was faster.
+        `edit` has no effect of its own, and is called again when another process was faster, and when it was found
+        out meanwhile that nothing in use has the values that the document is to hold alone.
         """
+        free: set[str] = set()
         for _ in range(MAX_ATTEMPTS):
             base = await self._base(key)
             version = edit(base)
             if version.etag == base.etag and key not in self._newest:
                 return version
+            new = version.claims.keys() - free - _held(usage, base)
+            if new:
+                await self._check_unused(usage, version, new)
+                free |= new
+                continue
             try:
-                await self._save(key, base, version)
+                await self._save(usage, key, base, version)
             except EtagMismatch:
                 continue
+            except Claimed as claimed:
+                raise await self._not_unique(usage, version, claimed.values) from None
             if version.etag != base.etag:
                 self._sink.changed(Change(key, base.etag, version.etag))
             return version
@@ -200,12 +272,37 @@ class XcapService:
                 return _ABSENT if document is None else _Version(document.content, document.etag)
         return self._newest[key]
 
-    async def _save(self, key: DocumentKey, base: _Version, version: _Version) -> None:
+    async def _check_unused(self, usage: ApplicationUsage, version: _Version, values: Iterable[str]) -> None:
+        """Raises UniquenessFailure for values that are something beside the documents."""
+        used = [value for value in values if await self._in_use(value)]
+        if used:
+            raise await self._not_unique(usage, version, used)
+
+    async def _not_unique(
+        self, usage: ApplicationUsage, version: _Version, values: Collection[str]
+    ) -> UniquenessFailure:
+        """The conflict about these values of the version, with others that are free at the moment (§11.1)."""
+        return UniquenessFailure(
+            [
+                NotUnique(place, await self._free_like(usage, value))
+                for value, place in version.claims.items()
+                if value in values
+            ]
+        )
+
+    async def _free_like(self, usage: ApplicationUsage, value: str) -> tuple[str, ...]:
+        candidates = tuple(usage.unique.alternatives(value)) if usage.unique else ()
+        claimed = await self._store.claimed(usage.auid, candidates)
+        free = [each for each in candidates if each not in claimed and not await self._in_use(each)]
+        return tuple(islice(free, MAX_SUGGESTIONS))
+
+    async def _save(self, usage: ApplicationUsage, key: DocumentKey, base: _Version, version: _Version) -> None:
         """Called without a pause after `_base`, so that saves reach the store in the order of their versions."""
+        claims = frozenset(version.claims) if usage.unique else None
         self._newest[key] = version
         try:
             if version.content is not None and version.etag is not None:
-                await self._store.save(key, version.content, version.etag, expected=base.etag)
+                await self._store.save(key, version.content, version.etag, expected=base.etag, claims=claims)
             elif base.etag is not None:
                 await self._store.delete(key, expected=base.etag)
         finally:
@@ -216,7 +313,7 @@ class XcapService:
 def _selector(usage: ApplicationUsage, resource: ResourceUri) -> NodeSelector | None:
     if resource.node is None:
         return None
-    return parse_node_selector(resource.node, resource.bindings, usage.default_namespace)
+    return parse_node_selector(resource.node, resource.bindings, usage.default_namespace, usage.vocabulary)
 
 
 def _placed(
@@ -232,9 +329,14 @@ def _placed(
     return put_node(base.content, selector, body)
 
 
-def _without(
-    usage: ApplicationUsage, content: bytes, selector: NodeSelector | None, check: Callable[[], None]
-) -> bytes | None:
+def _held(usage: ApplicationUsage, base: _Version) -> Set[str]:
+    """The values that a version, perhaps one from the store, holds alone."""
+    if usage.unique is None or base.content is None:
+        return frozenset()
+    return (base.claims or usage.unique.values(parse_document(base.content))).keys()
+
+
+def _without(content: bytes, selector: NodeSelector | None, check: Callable[[], None]) -> bytes | None:
     """What is left of a document. That there is no such node counts before the conditions, a conflict after them."""
     if selector is None:
         check()
@@ -245,5 +347,4 @@ def _without(
         check()
         raise
     check()
-    usage.validate(left)
     return left

@@ -37,7 +37,7 @@ _PLACES = {"card-handling": "actions"} | dict.fromkeys(
 def _root_is(tag: str) -> Constraint:
     """A schema takes any of its global elements for a root; a document has one."""
 
-    def check(document: etree._Element) -> None:
+    def check(document: etree._Element, owner: str | None) -> None:
         if document.tag != tag:
             raise ConstraintFailure(f"the document element must be {tag}")
 
@@ -66,7 +66,7 @@ def _properties(document: etree._Element) -> Iterator[tuple[str, etree._Element]
             yield inner_name, inner
 
 
-def _check_properties(document: etree._Element) -> None:
+def _check_properties(document: etree._Element, owner: str | None) -> None:
     """RFC 6351 §5: names in lower case, values in value elements; RFC 6350 §6: how often a property may occur."""
     seen: Counter[str] = Counter()
     alternatives: set[tuple[str, str]] = set()
@@ -87,7 +87,7 @@ def _check_properties(document: etree._Element) -> None:
             raise ConstraintFailure(f"<{name}> may occur only once (RFC 6350 §6)")
 
 
-def _check_places(document: etree._Element) -> None:
+def _check_places(document: etree._Element, owner: str | None) -> None:
     """What is misspelt or misplaced in our namespace would silently grant nothing, so it is refused."""
     for element in document.iter(f"{{{CARD_RULES_NAMESPACE}}}*"):
         parents = [str(parent.tag) for parent in element.iterancestors()]

@@ -23,7 +23,7 @@ from xcap.core.errors import (
 )
 from xcap.core.errors import NotUnique as Duplicate
 from xcap.core.selector import NodeKind, parse_node_selector
-from xcap.core.usage import Operation, Usages, default_policy
+from xcap.core.usage import Access, Operation, Usages, default_policy
 from xcap.core.usages.xcap_caps import KEY, XCAP_CAPS
 from xcap.core.xml import load_schema, parse_document
 
@@ -466,14 +466,16 @@ class TestSection11And12Documents:
         everyones = uri.DocumentKey("a", None, "index")
         may = [
             (
-                default_policy("sip:ann@example.org", own, operation),
-                default_policy("sip:bob@example.org", own, operation),
+                default_policy(Access("sip:ann@example.org", own, operation)),
+                default_policy(Access("sip:bob@example.org", own, operation)),
+                default_policy(Access("sip:server@example.org", own, operation, trusted=True)),
             )
             for operation in Operation
         ]
-        assert may == [(True, False), (True, False)]
-        assert default_policy("sip:bob@example.org", everyones, Operation.READ)
-        assert not default_policy("sip:bob@example.org", everyones, Operation.WRITE)
+        assert may == [(True, False, False), (True, False, False)]
+        assert default_policy(Access("sip:bob@example.org", everyones, Operation.READ))
+        assert not default_policy(Access("sip:bob@example.org", everyones, Operation.WRITE))
+        assert default_policy(Access("sip:server@example.org", everyones, Operation.WRITE, trusted=True))
 
     def test_8_2_2_a_document_must_be_well_formed_and_utf_8(self) -> None:
         for content in (b"", b"<a>", b"<a/><b/>", b"<!DOCTYPE a><a/>"):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from xcap.core.errors import BadRequest, NotWellFormed, UnknownSelector
@@ -110,18 +111,25 @@ _STEP = re.compile(
 )
 _ATTRIBUTE = re.compile(rf"@(?:(?P<prefix>{_NCNAME}):)?(?P<local>{_NCNAME})\Z")
 _NAMESPACES = "namespace::*"
+_NO_VOCABULARY: Mapping[str, str] = MappingProxyType({})
 
 
-def parse_node_selector(text: str, bindings: Mapping[str, str], default_namespace: str | None) -> NodeSelector:
+def parse_node_selector(
+    text: str,
+    bindings: Mapping[str, str],
+    default_namespace: str | None,
+    vocabulary: Mapping[str, str] = _NO_VOCABULARY,
+) -> NodeSelector:
     """Read a percent-decoded node selector.
 
     bindings: prefix -> namespace, from the URI's query (§6.4).
     default_namespace: of unprefixed element names, by the application usage; attributes have none (§6.3).
+    vocabulary: local name -> namespace, for unprefixed element names that are of another namespace in this usage.
     Raises BadRequest for an empty step, for an undefined prefix (§8) and over the bound; UnknownSelector.
     """
     if len(text) > MAX_SELECTOR_LENGTH:
         raise BadRequest(f"the node selector is longer than {MAX_SELECTOR_LENGTH} characters")
-    names = _Names(bindings, default_namespace)
+    names = _Names(bindings, default_namespace, vocabulary)
     steps: list[Step] = []
     position = 0
     while position <= len(text):
@@ -156,9 +164,11 @@ class _Names:
 
     bindings: Mapping[str, str]
     default_namespace: str | None
+    vocabulary: Mapping[str, str]
 
     def element(self, prefix: str | None, local: str) -> str:
-        return expanded(self._namespace(prefix) if prefix else self.default_namespace, local)
+        namespace = self._namespace(prefix) if prefix else self.vocabulary.get(local, self.default_namespace)
+        return expanded(namespace, local)
 
     def attribute(self, prefix: str | None, local: str) -> str:
         return expanded(self._namespace(prefix) if prefix else None, local)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,23 +26,73 @@ class Operation(enum.Enum):
     WRITE = "write"
 
 
-Policy = Callable[[str, DocumentKey, Operation], bool]
-"""(requester's XUI, document, operation) -> may it? (RFC 4825 §5.7)"""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a policy judges."""
 
-Constraint = Callable[["etree._Element"], None]
-"""Looks at a schema-valid document; raises UniquenessFailure or ConstraintFailure (RFC 4825 §5.3)."""
+    requester: str
+    """The requester's XUI."""
+    key: DocumentKey
+    operation: Operation
+    trusted: bool = False
+    """Whether the requester is provisioned as a trusted user (RFC 4825 §5.7): the domain's own presence server, say."""
 
 
-def default_policy(requester: str, key: DocumentKey, operation: Operation) -> bool:
-    """Users read and write their own tree; everyone reads the global tree and nobody writes there (RFC 4825 §5.7)."""
-    if key.user is None:
-        return operation is Operation.READ
-    return requester == key.user
+Policy = Callable[[Access], bool]
+"""Whether the access is granted (RFC 4825 §5.7)."""
+
+Constraint = Callable[["etree._Element", str | None], None]
+"""(root of a schema-valid document, XUI of the user in whose tree it is or None for the global tree); raises
+UniquenessFailure or ConstraintFailure (RFC 4825 §5.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """Values that no two documents of a usage may share, whoever's they are (RFC 4825 §5.3)."""
+
+    values: Callable[[etree._Element], Mapping[str, str]]
+    """root -> the values, each in the form by which it is compared, with the node selector of its place (§11.1)."""
+    alternatives: Callable[[str], Iterable[str]]
+    """A value -> finitely many others like it, to be suggested if they are free."""
+
+
+def default_policy(access: Access) -> bool:
+    """Users read and write their own tree; everyone reads the global tree, trusted users write it (RFC 4825 §5.7)."""
+    if access.key.user is None:
+        return access.operation is Operation.READ or access.trusted
+    return access.requester == access.key.user
+
+
+def servers_read(access: Access) -> bool:
+    """As by default, and trusted users read every tree.
+
+    For documents that a server of the domain acts upon: RFC 4826 §4.5 has the RLS fetch lists, RFC 5025 §9.7 the
+    presence agent rules.
+    """
+    return default_policy(access) or (access.trusted and access.operation is Operation.READ)
 
 
 def no_documents(usages: Usages) -> Mapping[DocumentKey, bytes]:
-    """For usages whose documents all come from users."""
+    """For usages without documents that are known at start."""
     return {}
+
+
+def nothing(key: DocumentKey) -> bool:
+    """For usages whose documents are all stored."""
+    return False
+
+
+def everything(key: DocumentKey) -> bool:
+    """For usages whose documents are all computed."""
+    return True
+
+
+def global_tree(key: DocumentKey) -> bool:
+    """For usages that store documents of users, and compute those of the global tree."""
+    return key.user is None
+
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,53 +104,87 @@ class ApplicationUsage:
     """Of whole documents; nodes have the types of RFC 4825 §15.2."""
     default_namespace: str | None
     """What an unprefixed element name in a node selector means (§5.2); None is no namespace."""
+    vocabulary: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    """Local name -> namespace, for unprefixed names in node selectors that are not of the default namespace."""
     namespaces: tuple[str, ...]
     """Those whose schemas the server has; announced in xcap-caps."""
     schema: etree.XMLSchema | None = None
     constraints: tuple[Constraint, ...] = ()
     """Checked in order, after the schema."""
+    unique: Unique | None = None
+    """What must be unique among all documents of the usage; checked where the document is stored."""
     names: frozenset[str] | None = frozenset({"index"})
-    """The names that documents may have; None allows any name directly below the user."""
+    """The names that documents may have; None allows any."""
+    folders: frozenset[str] = frozenset()
+    """The folders that every user has below the home directory; no others can be made."""
+    aliases: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    """Other AUID -> the folder (empty: none) of this usage in which its documents are, for clients that use it."""
     policy: Policy = default_policy
     provide: Callable[[Usages], Mapping[DocumentKey, bytes]] = no_documents
-    """Documents that the server makes itself from what it knows at start, never stored."""
+    """Documents that the server makes from what it knows at start, never stored."""
+    computed: Callable[[DocumentKey], bool] = nothing
+    """Which documents the server computes when they are asked for: they come from `xcap.ports.DocumentSource`."""
 
-    def validate(self, content: bytes) -> etree._Element:
+    def validate(self, content: bytes, owner: str | None = None) -> etree._Element:
         """The document's root, if all of it may be stored (RFC 4825 §8.2.2, §8.2.5).
 
+        owner: the XUI of the user in whose tree it is; None is the global tree.
         Raises TooLarge, NotUtf8, NotWellFormed, SchemaValidationError, UniquenessFailure, ConstraintFailure.
         """
         document = parse_document(content)
         if self.schema is not None:
             check_schema(self.schema, document)
         for constraint in self.constraints:
-            constraint(document)
+            constraint(document, owner)
         return document
 
     def check_name(self, key: DocumentKey) -> None:
         """Whether a document may be created there (RFC 4825 §5.5).
 
-        Raises NoParent for a folder, since there are none, and ConstraintFailure for a name that is not in use.
+        Raises NoParent for a folder that is none of the usage's, ConstraintFailure for a name that is not in use.
         """
-        if self.names is None:
-            if "/" in key.name:
-                raise NoParent
-        elif key.name not in self.names:
+        folder, slash, name = key.name.rpartition("/")
+        if slash and folder not in self.folders:
+            raise NoParent
+        if self.names is not None and name not in self.names:
             raise ConstraintFailure(f"documents of this usage are named {', '.join(sorted(self.names))}")
 
 
 class Usages:
     """The application usages that a server knows, by AUID, in the order given."""
 
-    def __init__(self, usages: Iterable[ApplicationUsage]) -> None:
-        self._usages = {usage.auid: usage for usage in usages}
+    def __init__(self, usages: Iterable[ApplicationUsage], aliases: Mapping[str, str] = _NONE) -> None:
+        """aliases: other AUID -> AUID, beside the aliases that the usages have themselves.
+
+        Raises ValueError for two usages of one AUID, for an alias that is an AUID, and for one of no usage.
+        """
+        self._usages: dict[str, ApplicationUsage] = {}
+        self._aliases: dict[str, tuple[str, str]] = {}
+        for usage in usages:
+            if usage.auid in self._usages:
+                raise ValueError(f"two application usages are called {usage.auid}")
+            self._usages[usage.auid] = usage
+            self._aliases.update((alias, (usage.auid, folder)) for alias, folder in usage.aliases.items())
+        self._aliases.update((alias, (auid, "")) for alias, auid in aliases.items())
+        for alias, (auid, _) in self._aliases.items():
+            if alias in self._usages:
+                raise ValueError(f"the alias {alias} is the name of an application usage")
+            if auid not in self._usages:
+                raise ValueError(f"the alias {alias} is for {auid}, which is no application usage")
         self.provided: Mapping[DocumentKey, bytes] = MappingProxyType(
             {key: content for usage in self for key, content in usage.provide(self).items()}
         )
-        """Documents that the server makes itself; the service answers them before it asks the store."""
+        """Documents that the server makes at start; the service answers them before it asks the store."""
 
     def __iter__(self) -> Iterator[ApplicationUsage]:
         return iter(self._usages.values())
+
+    def canonical(self, key: DocumentKey) -> DocumentKey:
+        """The key by which a document is known: that of its usage, where the key names an alias."""
+        if key.auid not in self._aliases:
+            return key
+        auid, folder = self._aliases[key.auid]
+        return DocumentKey(auid, key.user, f"{folder}/{key.name}" if folder else key.name)
 
     def usage(self, auid: str) -> ApplicationUsage:
         """The usage of this name. Raises NotFound (RFC 4825 §8)."""
@@ -108,3 +192,7 @@ class Usages:
             return self._usages[auid]
         except KeyError:
             raise NotFound("no such application usage") from None
+
+    def is_computed(self, key: DocumentKey) -> bool:
+        """Whether a document is the server's own work, so that nobody can write it. Raises NotFound."""
+        return key in self.provided or self.usage(key.auid).computed(key)

@@ -6,17 +6,19 @@ import datetime
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, func, insert, select, tuple_, update
 
-from xcap.ports import Document, DocumentKey, EtagMismatch
+from xcap.ports import Claimed, Document, DocumentKey, EtagMismatch, Listed
+from xcap.storage.claims import holders, open_ledger
 from xcap.storage.tables import documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from xcap.storage.claims import Ledger
     from xcap.storage.commit import GroupCommit, GroupRead
 
 _GLOBAL = ""
@@ -31,6 +33,8 @@ class _Write:
     expected: str | None
     etag: str | None
     content: bytes | None
+    claims: frozenset[str] | None
+    """Values to hold alone; None leaves it as it is."""
 
 
 class SqlDocumentStore:
@@ -43,14 +47,31 @@ class SqlDocumentStore:
     async def load(self, key: DocumentKey) -> Document | None:
         return await self._reader.do(_load, key)
 
-    async def save(self, key: DocumentKey, content: bytes, etag: str, *, expected: str | None) -> None:
-        await self._committer.do(_write, _Write(key, expected, etag, content))
+    async def save(
+        self,
+        key: DocumentKey,
+        content: bytes,
+        etag: str,
+        *,
+        expected: str | None,
+        claims: frozenset[str] | None = None,
+    ) -> None:
+        await self._committer.do(_write, _Write(key, expected, etag, content, claims))
 
     async def delete(self, key: DocumentKey, *, expected: str) -> None:
-        await self._committer.do(_write, _Write(key, expected, None, None))
+        await self._committer.do(_write, _Write(key, expected, None, None, frozenset()))
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
         return await self._reader.do(_list, (auid, user))
+
+    async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
+        return await self._reader.do(_list_named, (auid, name))
+
+    async def list_user(self, user: str) -> Sequence[Listed]:
+        return await self._reader.do(_list_user, user)
+
+    async def claimed(self, auid: str, values: Collection[str]) -> frozenset[str]:
+        return await self._reader.do(_claimed, (auid, frozenset(values)))
 
 
 # ---------------------------------------------------------------------------------------------- reading
@@ -63,6 +84,23 @@ _select_names = (
     select(documents.c.name, documents.c.etag)
     .where(documents.c.auid == bindparam("auid"), documents.c.user == bindparam("user"))
     .order_by(documents.c.name)
+)
+_select_named = (
+    select(documents.c.user, documents.c.etag)
+    .where(documents.c.auid == bindparam("auid"), documents.c.user != _GLOBAL, documents.c.name == bindparam("name"))
+    .order_by(documents.c.user)
+)
+_select_user = (
+    select(
+        documents.c.auid,
+        documents.c.user,
+        documents.c.name,
+        documents.c.etag,
+        documents.c.modified,
+        func.length(documents.c.content).label("size"),
+    )
+    .where(documents.c.user == bindparam("user"))
+    .order_by(documents.c.auid, documents.c.name)
 )
 
 
@@ -85,6 +123,35 @@ async def _list(
     return listings
 
 
+async def _list_named(
+    connection: AsyncConnection, wanted: Sequence[tuple[str, str]]
+) -> Sequence[Sequence[tuple[DocumentKey, str]] | Exception]:
+    listings = []
+    for auid, name in wanted:
+        rows = await connection.execute(_select_named, {"auid": auid, "name": name})
+        listings.append([(DocumentKey(auid, row.user, name), row.etag) for row in rows])
+    return listings
+
+
+async def _list_user(connection: AsyncConnection, users: Sequence[str]) -> Sequence[Sequence[Listed] | Exception]:
+    listings = []
+    for user in users:
+        rows = await connection.execute(_select_user, {"user": user})
+        listings.append(
+            [
+                Listed(_key(row), row["etag"], row["modified"].replace(tzinfo=datetime.UTC), row["size"])
+                for row in rows.mappings()
+            ]
+        )
+    return listings
+
+
+async def _claimed(
+    connection: AsyncConnection, wanted: Sequence[tuple[str, frozenset[str]]]
+) -> Sequence[frozenset[str] | Exception]:
+    return [frozenset(value for _, value in await holders(connection, auid, values)) for auid, values in wanted]
+
+
 # ---------------------------------------------------------------------------------------------- writing
 
 
@@ -95,18 +162,35 @@ async def _write(connection: AsyncConnection, writes: Sequence[_Write]) -> Seque
     """
     rows = await connection.execute(_select_etags, {"places": _places({write.key for write in writes})})
     stored = {_key(row): str(row["etag"]) for row in rows.mappings()}
+    ledger = await _ledger(connection, writes)
     current: dict[DocumentKey, str | None] = dict(stored)
     last: dict[DocumentKey, _Write] = {}
     results: list[Exception | None] = []
     for write in writes:
-        if current.get(write.key) != write.expected:
-            results.append(EtagMismatch(current.get(write.key)))
-            continue
-        current[write.key] = write.etag
-        last[write.key] = write
-        results.append(None)
+        refusal = _refusal(write, current.get(write.key), ledger)
+        results.append(refusal)
+        if refusal is None:
+            current[write.key] = write.etag
+            last[write.key] = write
+            if write.claims is not None:
+                ledger.hold(write.key, write.claims)
     await _store(connection, stored, last.values())
+    await ledger.store(connection)
     return results
+
+
+async def _ledger(connection: AsyncConnection, writes: Sequence[_Write]) -> Ledger:
+    """What the writes that change claims, and only those, need to know."""
+    claiming = [write for write in writes if write.claims is not None]
+    wanted = {(write.key.auid, value) for write in claiming for value in write.claims or ()}
+    return await open_ledger(connection, {write.key for write in claiming}, wanted)
+
+
+def _refusal(write: _Write, current: str | None, ledger: Ledger) -> Exception | None:
+    if current != write.expected:
+        return EtagMismatch(current)
+    taken = ledger.taken(write.key, write.claims or ())
+    return Claimed(taken) if taken else None
 
 
 _at_place = and_(

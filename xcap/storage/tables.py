@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, DateTime, Index, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -16,6 +16,18 @@ documents = Table(
     Column("content", LargeBinary, nullable=False),
     Column("modified", DateTime, nullable=False, doc="UTC"),
 )
+
+Index("xcap_documents_user", documents.c.user)
+
+claims = Table(
+    "xcap_claims",
+    metadata,
+    Column("auid", String, primary_key=True),
+    Column("value", String, primary_key=True, doc="what one document of the usage may hold"),
+    Column("user", String, nullable=False, doc="of the document that holds it; empty for the global tree"),
+    Column("name", String, nullable=False),
+)
+Index("xcap_claims_holder", claims.c.auid, claims.c.user, claims.c.name)
 
 credentials = Table(
     "xcap_credentials",

@@ -10,7 +10,7 @@ from lxml import etree
 from xcap.core import errors
 from xcap.core.errorbody import error_body
 from xcap.core.uri import DocumentKey
-from xcap.core.usage import ApplicationUsage, Operation, Usages
+from xcap.core.usage import Access, ApplicationUsage, Operation, Usages
 from xcap.core.usages.xcap_caps import KEY, XCAP_CAPS
 from xcap.core.xml import check_schema, load_schema, parse_document
 
@@ -75,12 +75,13 @@ def test_a_schema_error_names_the_place_and_never_the_content(content: bytes, na
 
 
 def test_a_usage_checks_the_schema_first_and_then_its_constraints_in_order() -> None:
-    def never_seven(document: etree._Element) -> None:
-        if document.get("id") == "7":
+    def never_seven(document: etree._Element, owner: str | None) -> None:
+        if document.get("id") == "7" and owner != OWN.user:
             raise errors.ConstraintFailure("seven")
 
     checked = replace(USAGE, constraints=(never_seven,))
     assert checked.validate(b"<card id='6'/>").get("id") == "6"
+    assert checked.validate(b"<card id='7'/>", OWN.user).get("id") == "7"
     with pytest.raises(errors.ConstraintFailure):
         checked.validate(b"<card id='7'/>")
     with pytest.raises(errors.SchemaValidationError):
@@ -94,16 +95,46 @@ def test_a_document_has_a_name_that_its_usage_knows() -> None:
         USAGE.check_name(DocumentKey("cards", OWN.user, "other"))
     anything = replace(USAGE, names=None)
     anything.check_name(DocumentKey("cards", OWN.user, "other"))
-    with pytest.raises(errors.NoParent):
-        anything.check_name(DocumentKey("cards", OWN.user, "folder/other"))
+    for usage in (anything, replace(anything, folders=frozenset({"other"}))):
+        with pytest.raises(errors.NoParent):
+            usage.check_name(DocumentKey("cards", OWN.user, "folder/other"))
+    replace(USAGE, folders=frozenset({"folder"})).check_name(DocumentKey("cards", OWN.user, "folder/index"))
 
 
 def test_usages_are_found_by_their_name() -> None:
     usages = Usages([XCAP_CAPS, USAGE])
     assert usages.usage("cards").media_type == "application/card+xml"
     assert [known.auid for known in usages] == ["xcap-caps", "cards"]
-    with pytest.raises(errors.NotFound):
-        usages.usage("other")
+    for attempt in (usages.usage, lambda auid: usages.is_computed(DocumentKey(auid, None, "index"))):
+        with pytest.raises(errors.NotFound):
+            attempt("other")
+
+
+def test_an_alias_is_another_name_of_a_usage_or_of_a_folder_in_it() -> None:
+    usages = Usages([XCAP_CAPS, replace(USAGE, aliases={"icons": "icon"})], {"com.example.cards": "cards"})
+    for auid, name, canonical in (
+        ("cards", "index", DocumentKey("cards", OWN.user, "index")),
+        ("icons", "me", DocumentKey("cards", OWN.user, "icon/me")),
+        ("com.example.cards", "index", DocumentKey("cards", OWN.user, "index")),
+        ("other", "index", DocumentKey("other", OWN.user, "index")),
+    ):
+        assert usages.canonical(DocumentKey(auid, OWN.user, name)) == canonical
+    assert b"icons" not in usages.provided[KEY]
+
+
+@pytest.mark.parametrize(
+    ("usages", "aliases", "complaint"),
+    [
+        ([USAGE, USAGE], {}, "two application usages are called cards"),
+        ([USAGE, XCAP_CAPS], {"xcap-caps": "cards"}, "is the name of"),
+        ([USAGE], {"other": "nothing"}, "which is no application usage"),
+    ],
+)
+def test_usages_and_aliases_have_names_of_their_own(
+    usages: list[ApplicationUsage], aliases: dict[str, str], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Usages(usages, aliases)
 
 
 def test_the_capabilities_list_every_usage_and_each_namespace_once() -> None:
@@ -118,9 +149,9 @@ def test_the_capabilities_list_every_usage_and_each_namespace_once() -> None:
 
 
 def test_everyone_reads_the_capabilities_and_nobody_writes_them() -> None:
-    assert XCAP_CAPS.policy("sip:ann@example.org", KEY, Operation.READ)
+    assert XCAP_CAPS.policy(Access("sip:ann@example.org", KEY, Operation.READ))
     for user in (None, "sip:ann@example.org"):
-        assert not XCAP_CAPS.policy("sip:ann@example.org", DocumentKey("xcap-caps", user, "index"), Operation.WRITE)
+        assert Usages([XCAP_CAPS]).is_computed(DocumentKey("xcap-caps", user, "index"))
 
 
 REPORTED: list[tuple[errors.Conflict, str]] = [

@@ -353,12 +353,20 @@ class Meddled(MemoryDocumentStore):
         super().__init__()
         self.times = times
 
-    async def save(self, key: DocumentKey, content: bytes, etag: str, *, expected: str | None) -> None:
+    async def save(
+        self,
+        key: DocumentKey,
+        content: bytes,
+        etag: str,
+        *,
+        expected: str | None,
+        claims: frozenset[str] | None = None,
+    ) -> None:
         if self.times and expected is not None:
             self.times -= 1
             other = f'<notes xmlns="urn:test:notes"><meddled by="{self.times}"/></notes>'.encode()
             await super().save(key, other, etag_of(other), expected=expected)
-        await super().save(key, content, etag, expected=expected)
+        await super().save(key, content, etag, expected=expected, claims=claims)
 
 
 class TestOtherProcesses:
@@ -389,12 +397,20 @@ class Breaking(MemoryDocumentStore):
         self.release = asyncio.Event()
         self.broken = b"<broken/>"
 
-    async def save(self, key: DocumentKey, content: bytes, etag: str, *, expected: str | None) -> None:
+    async def save(
+        self,
+        key: DocumentKey,
+        content: bytes,
+        etag: str,
+        *,
+        expected: str | None,
+        claims: frozenset[str] | None = None,
+    ) -> None:
         await self.release.wait()
         if self.broken in content:
             self.broken = b"<none/>"
             raise OSError("no space left")
-        await super().save(key, content, etag, expected=expected)
+        await super().save(key, content, etag, expected=expected, claims=claims)
 
 
 class TestFailingStore:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from xcap.core.uri import DocumentKey
-from xcap.core.usage import ApplicationUsage, Operation
+from xcap.core.usage import ApplicationUsage, everything
 from xcap.core.xml import load_schema
 
 if TYPE_CHECKING:
@@ -37,11 +37,6 @@ def _add_list(root: etree._Element, item: str, values: Iterable[str]) -> None:
         etree.SubElement(parent, f"{{{NAMESPACE}}}{item}").text = value
 
 
-def _everyone_reads(requester: str, key: DocumentKey, operation: Operation) -> bool:
-    """There is no document in any user's tree (§12.7), so a user's own tree is not writable either."""
-    return operation is Operation.READ
-
-
 def _provide(usages: Iterable[ApplicationUsage]) -> Mapping[DocumentKey, bytes]:
     return {KEY: xcap_caps(usages)}
 
@@ -52,6 +47,6 @@ XCAP_CAPS = ApplicationUsage(
     default_namespace=NAMESPACE,
     namespaces=(NAMESPACE,),
     schema=load_schema("xcap.core", "schemas/xcap-caps.xsd"),
-    policy=_everyone_reads,
     provide=_provide,
+    computed=everything,  # there is no document in any user's tree (§12.7), so nobody can write there either
 )
