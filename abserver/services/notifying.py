@@ -89,7 +89,9 @@ class Notifier:
         self._hinted.set()
 
     async def run(self) -> None:
-        """Reconcile what was hinted, until cancelled."""
+        """Reconcile what was hinted, until cancelled; everybody at first, since the journal may be behind the rules."""
+        for owner in self._relating.owners():
+            self.hint(owner)
         while True:
             await self._hinted.wait()
             self._hinted.clear()
@@ -143,6 +145,8 @@ class Notifier:
         except Exception:
             self.hint(followed.key.owner)  # the NOTIFY stays owed
             raise
+        if followed not in self._followers:
+            return  # it ended meanwhile
         if self._note_version(policy):
             self.hint(policy.owner)
         self._book_change(policy)

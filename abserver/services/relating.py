@@ -43,6 +43,10 @@ class Relating:
         """The relation, if the watcher ever asked."""
         return self._relations[owner].get(watcher) if owner in self._relations else None
 
+    def owners(self) -> Iterable[Owner]:
+        """Everybody who was ever asked, as of now."""
+        return list(self._relations)
+
     def pending(self, watcher: Watcher) -> int:
         """How many owners have yet to decide about this watcher."""
         return self._pending[watcher]

@@ -311,3 +311,18 @@ async def test_an_older_record_that_was_slow_never_replaces_a_newer_one(world: W
     assert relation is not None
     assert relation.state is RelationState.PENDING
     assert relation == world.server.relating.of(ANN, BOB)
+
+
+@story
+async def test_a_decision_that_the_crash_kept_from_the_relation_list_gets_there_after_the_restart(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN, Expires="0")
+    await world.pass_time()
+    await world.kill()
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.start()
+    await world.pass_time()
+    relation = world.journal.relation(ANN, BOB)
+    assert relation is not None
+    assert relation.state is RelationState.CONFIRMED

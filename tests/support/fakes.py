@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class MemoryJournal:
-    """`abserver.ports.Journal`: what was acknowledged survives `crash`, what was not is gone.
+    """`abserver.ports.Journal`: what was acknowledged survives the death of a process that it was `opened` for.
 
     latency: seconds until a write is acknowledged. fault: raised by writes in its place while it is set.
     """
@@ -38,7 +38,6 @@ class MemoryJournal:
         self.fault: Exception | None = None
         self.writes: list[tuple[Record, ...]] = []
         """What was acknowledged, in order."""
-        self._life = 0
         self._relations: dict[tuple[Owner, Watcher], Relation] = {}
         self._owners: dict[Owner, OwnerRecord] = {}
         self._devices: dict[DeviceKey, DeviceRecord] = {}
@@ -47,19 +46,11 @@ class MemoryJournal:
         self._views: dict[str, View] = {}
 
     async def write(self, *records: Record) -> None:
-        life = self._life
-        await asyncio.sleep(self.latency)
-        if self.fault is not None:
-            raise self.fault
-        if life != self._life:
-            await asyncio.get_running_loop().create_future()  # the process that asked is dead
-        self.writes.append(records)
-        for record in records:
-            self._keep(record)
+        await self.opened().write(*records)
 
-    def crash(self) -> None:
-        """The process dies: whatever write is on its way never happens."""
-        self._life += 1
+    def opened(self) -> OpenedJournal:
+        """This journal for one process."""
+        return OpenedJournal(self)
 
     async def load(self) -> Snapshot:
         await asyncio.sleep(self.latency)
@@ -85,6 +76,12 @@ class MemoryJournal:
         self._departures = {
             key: each for key, each in self._departures.items() if key in oldest and oldest[key] <= each.version
         }
+
+    def keep(self, records: tuple[Record, ...]) -> None:
+        """Take records as durable."""
+        self.writes.append(records)
+        for record in records:
+            self._keep(record)
 
     def _keep(self, record: Record) -> None:
         match record:
@@ -119,6 +116,28 @@ class MemoryJournal:
 
     def subscriptions(self) -> Sequence[SubscriptionRecord]:
         return list(self._subscriptions.values())
+
+
+class OpenedJournal:
+    """The journal as one process has it: when that is killed, whatever is on its way never happens."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        self._journal = journal
+        self._alive = True
+        self.load = journal.load
+        self.view = journal.view
+        self.collect = journal.collect
+
+    def kill(self) -> None:
+        self._alive = False
+
+    async def write(self, *records: Record) -> None:
+        await asyncio.sleep(self._journal.latency)
+        if not self._alive:
+            await asyncio.get_running_loop().create_future()
+        if self._journal.fault is not None:
+            raise self._journal.fault
+        self._journal.keep(records)
 
 
 def _apart(record: SubscriptionRecord) -> SubscriptionRecord:

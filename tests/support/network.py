@@ -49,8 +49,12 @@ class Network:
     def __init__(self) -> None:
         self.fate: Callable[[Packet], Sequence[float]] = undisturbed
         """When the copies of a packet arrive, in seconds from now: none of them, one, or several."""
+        self.sent: Callable[[Packet], None] = lambda packet: None
+        """Told of every packet when it leaves."""
+        self.arrived: Callable[[Packet], None] = lambda packet: None
+        """Told of every copy that reaches a node, before the node is."""
         self.packets: list[Packet] = []
-        """All that was ever sent."""
+        """All that was ever sent, in order."""
         self._nodes: dict[Address, SimNode] = {}
         self._branches = itertools.count(1)
 
@@ -69,12 +73,14 @@ class Network:
         loop = asyncio.get_running_loop()
         packet = Packet(loop.time(), source, destination, data)
         self.packets.append(packet)
+        self.sent(packet)
         for delay in self.fate(packet):
             loop.call_later(delay, self._arrive, packet)
 
     def _arrive(self, packet: Packet) -> None:
         node = self._nodes.get(packet.destination)
         if node is not None:
+            self.arrived(packet)
             node.receive(packet)
 
 

@@ -59,7 +59,7 @@ class SimServer:
         clock: Clock,
         limits: Limits,
     ) -> None:
-        self.journal = journal
+        self.journal = journal.opened()
         self.followers = Followers()
         self._documents = documents
         self._users = users
@@ -125,7 +125,7 @@ class SimServer:
     async def kill(self) -> None:
         """End as `kill -9` does: nothing is finished, nothing is said."""
         self._documents.publish = lambda owner: None
-        self.journal.crash()
+        self.journal.kill()
         await self.node.stop()
         for task in self._tasks:
             assert not task.done(), "a long-lived task ended by itself"

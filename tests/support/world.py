@@ -31,6 +31,7 @@ from xcap.storage.memory import MemoryCredentialStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.ports import RequestHandler
@@ -58,6 +59,8 @@ class World:
         self.expected_errors: set[str] = set()
         """Messages that the log may have at level error."""
         self._server: SimServer | None = None
+        self._killed: list[SimServer] = []
+        """Kept, since what waits in them waits forever."""
         self._phones = 0
 
     @property
@@ -77,6 +80,7 @@ class World:
     async def kill(self) -> None:
         """The server dies without warning."""
         await self.server.kill()
+        self._killed.append(self.server)
         self._server = None
 
     async def restart(self) -> None:
@@ -104,7 +108,13 @@ class World:
         return phone
 
     def device(
-        self, watcher: Watcher, owner: Owner, *, host: str, accept: tuple[str, ...] = (XCARD, PATCH)
+        self,
+        watcher: Watcher,
+        owner: Owner,
+        *,
+        host: str,
+        accept: tuple[str, ...] = (XCARD, PATCH),
+        keep_in: Path | None = None,
     ) -> Watching:
         """A device as it should be, to be started: it authenticates, keeps its copy, refreshes, recovers."""
         follow = Follow(owner=owner, watcher=watcher, password=PASSWORD, route=f"sip:{ADDRESS}", accept=accept)
@@ -112,7 +122,7 @@ class World:
         def open_sip(handler: RequestHandler, capabilities: Capabilities, tracer: Tracer) -> SimNode:
             return SimNode(self.network, Address(host, 5060), handler, capabilities)
 
-        return Watching(follow, open_sip, instance=f"urn:uuid:{host}")
+        return Watching(follow, open_sip, instance=f"urn:uuid:{host}", keep_in=keep_in)
 
 
 class _Errors(logging.Handler):
@@ -142,7 +152,7 @@ def virtual_world() -> Iterator[tuple[World, VirtualTimeLoop]]:
         world = World(loop)
         yield world, loop
         loop.run_until_complete(_end(asyncio.all_tasks(loop)))
-        assert loop.faults == []
+        assert loop.faults == [], loop.faults
         assert {record.getMessage() for record in errors.records} <= world.expected_errors
     finally:
         logger.removeHandler(errors)
