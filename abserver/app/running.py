@@ -1,4 +1,7 @@
-"""`abserver serve` as a process: listeners announced, signals obeyed, one clear message when it cannot start."""
+"""`abserver serve` as a process: listeners announced, signals obeyed, one clear message when it cannot start.
+
+SIGTERM and SIGINT stop it in order; SIGHUP makes it read its certificate again.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from abserver.app import logs
 from abserver.app.server import Server
 from abserver.net.listeners import ListenerError
+from xcap import logs
+from xcap.http.tls import TlsError
 from xcap.storage.migrate import IncompatibleDatabase
 
 if TYPE_CHECKING:
@@ -21,15 +25,16 @@ log = logging.getLogger(__name__)
 
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code."""
-    logs.configure(settings.log.level.value)
+    logs.configure(settings.log.level.value, access=settings.log.access)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopped.set)
     server = Server(settings)
+    loop.add_signal_handler(signal.SIGHUP, _reload, server)
     try:
         await server.start()
-    except (ListenerError, IncompatibleDatabase) as error:
+    except (ListenerError, TlsError, IncompatibleDatabase) as error:
         print(f"abserver: {error}", file=sys.stderr)
         return 1
     for line in server.ready:
@@ -42,3 +47,12 @@ async def serve(settings: Settings) -> int:
     log.info("stopping")
     await server.stop()
     return 0 if signalled.done() else 1
+
+
+def _reload(server: Server) -> None:
+    try:
+        server.reload()
+    except TlsError as error:
+        log.error("the certificate stays as it was", extra={"reason": str(error)})
+    else:
+        log.info("reloaded")

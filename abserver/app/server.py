@@ -6,17 +6,19 @@ import asyncio
 import contextlib
 import dataclasses
 import ipaddress
-import secrets
+import socket
 from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
-from abserver.app.documents import CardChanges, XcapDocuments
+from abserver.app.documents import XcapDocuments
+from abserver.app.http_side import certificate, http_side
+from abserver.app.logins import Logins
 from abserver.app.restoring import restored
 from abserver.app.stores import open_stores
 from abserver.bus.local import LocalBus
 from abserver.domain.usages import CARD_RULES, CONTACT_CARD
 from abserver.events.contact_card import PACKAGE
-from abserver.net.http import HttpServer
+from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
 from abserver.services.authorizing import Authorizer
@@ -29,11 +31,9 @@ from abserver.services.subscribing import CAPABILITIES, Subscribing
 from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
 from abserver.sip.transport import Flow, Transport
-from xcap.core.digest import Nonces
 from xcap.core.usage import Usages
 from xcap.core.usages.xcap_caps import XCAP_CAPS
-from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
-from xcap.service import XcapService
+from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from abserver.config import Settings
     from abserver.events.package import EventPackage
     from abserver.ports import Clock, Snapshot
+    from xcap.http.tls import Tls
 
 USAGES = Usages([XCAP_CAPS, CONTACT_CARD, CARD_RULES])
 """The documents that users can keep here."""
@@ -59,6 +60,7 @@ class Server:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._running = contextlib.AsyncExitStack()
+        self._certificate: Tls | None = None
         self.ready: tuple[str, ...] = ()
         """One line per listener, with real port numbers, once `start` has returned."""
         self.tasks: list[asyncio.Task[None]] = []
@@ -67,11 +69,17 @@ class Server:
     async def start(self) -> None:
         """Open the database, take up the subscriptions that it remembers, listen.
 
-        Raises ListenerError for a port that cannot be had, IncompatibleDatabase, and the database driver's errors.
+        Raises ListenerError for a port that cannot be had, TlsError, IncompatibleDatabase, and the database driver's
+        errors.
         """
         async with contextlib.AsyncExitStack() as started:
             await self._start(started)
             self._running = started.pop_all()
+
+    def reload(self) -> None:
+        """Read the certificate again. Raises TlsError, and then the server goes on with the one it has."""
+        if self._certificate is not None:
+            self._certificate.reload()
 
     async def stop(self) -> None:
         """Stop listening, finish what is in progress, write what is left.
@@ -82,13 +90,15 @@ class Server:
 
     async def _start(self, started: contextlib.AsyncExitStack) -> None:
         settings, clock, bus = self._settings, SystemClock(), LocalBus()
+        self._certificate = certificate(settings)
         stores = await started.enter_async_context(open_stores(settings.storage.url))
         await stores.journal.collect()
-        nonces = Nonces(secrets.token_bytes(32))
-        events = EventSide(settings, stores, await stores.journal.load(), nonces, clock)
+        logins = Logins.of(settings)
+        events = EventSide(settings, stores, await stores.journal.load(), logins, clock)
         bus.subscribe(events.authorizer.forget)
         bus.subscribe(events.notifier.hint)
-        http = HttpServer(http_side(settings, stores, bus, nonces, clock), [settings.http.listen])
+        documents = http_side(settings, USAGES, stores, bus, logins, clock)
+        http = HttpServer(documents, tls=self._certificate)
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
         self._spawn(started, events.outbox.run())
@@ -98,11 +108,13 @@ class Server:
         self._spawn(started, events.collector.run())
         await events.sip.start()
         started.push_async_callback(events.sip.stop)
-        await http.start()
+        listener = bind(socket.SOCK_STREAM, settings.http.listen)
+        scheme, place = "https" if self._certificate else "http", bound_address(listener)
+        await http.start([listener])
         started.push_async_callback(http.stop)
         self.ready = (
             *(f"sip {each}" for each in events.sip.ready),
-            *(f"http {each}{settings.http.xcap_root}" for each in http.ready),
+            f"{scheme} {place}{settings.http.xcap_root}",
         )
 
     def _spawn(self, started: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
@@ -114,7 +126,7 @@ class Server:
 class EventSide:
     """SIP and everything behind it: authentication, subscriptions, relations, update lists, notifier."""
 
-    def __init__(self, settings: Settings, stores: Stores, known: Snapshot, nonces: Nonces, clock: Clock) -> None:
+    def __init__(self, settings: Settings, stores: Stores, known: Snapshot, logins: Logins, clock: Clock) -> None:
         followers = Followers()
         lists = UpdateLists(known.owners, known.devices, known.departures)
         relating = Relating(followers, known.relations)
@@ -140,12 +152,13 @@ class EventSide:
         )
         authenticator = Authenticator(
             stores.credentials,
-            nonces,
+            logins.nonces,
             clock,
             domains=settings.server.domains,
             realm=settings.auth.realm,
             trusted_peers=settings.sip.trusted_peers,
             offered=settings.auth.sip_algorithms,
+            throttle=logins.throttle,
         )
         subscribing = Subscribing(
             authenticator=authenticator,
@@ -184,21 +197,6 @@ def contact_card_package(settings: Settings) -> EventPackage:
         default_expires=durations.default_expires,
         min_expires=durations.min_expires,
         max_expires=durations.max_expires,
-    )
-
-
-def http_side(settings: Settings, stores: Stores, bus: LocalBus, nonces: Nonces, clock: Clock) -> XcapApp:
-    """The document server, whose changes go to the bus."""
-    rules = AuthenticationRules(
-        domains=settings.server.domains,
-        realm=settings.auth.realm,
-        algorithms=settings.auth.http_algorithms,
-        trusted_peers=settings.http.trusted_peers,
-    )
-    return XcapApp(
-        XcapService(USAGES, stores.documents, CardChanges(bus.publish)),
-        DigestAuthenticator(stores.credentials, nonces, rules, clock.now),
-        settings.http.xcap_root,
     )
 
 

@@ -95,8 +95,8 @@ def _toml(value: object) -> str:
     match value:
         case enum.Enum():
             return json.dumps(value.value)
-        case int():
-            return str(value)
+        case bool() | int():
+            return json.dumps(value)
         case Mapping():
             return f"{{ {', '.join(f'{key} = {_toml(item)}' for key, item in value.items())} }}"
         case tuple() if not hasattr(value, "_fields"):

@@ -7,7 +7,7 @@ under a field is its description in `docs/configuration.md` and `configs/default
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from abserver.config.values import (
     Algorithms,
     Domains,
+    File,
     Levels,
     Listener,
     Listeners,
@@ -26,6 +27,9 @@ from abserver.config.values import (
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.sip.transport import Address
 from xcap.core.digest import Algorithm
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PREFIX = "ABSERVER_"
 DELIMITER = "__"
@@ -89,10 +93,28 @@ class HttpSettings(_Section):
 
     xcap_root: XcapRoot = "/xcap-root"
     """Path of the XCAP root (RFC 4825 §6.1): documents are at
-    `http://HOST:PORT/xcap-root/AUID/users/sip:alice@example.com/index`."""
+    `http://HOST:PORT/xcap-root/AUID/users/sip:alice@example.com/index`. A browser is shown there what is kept and how
+    it is addressed."""
 
     trusted_peers: Networks = ()
-    """Networks or addresses of reverse proxies whose X-XCAP-Asserted-Identity is believed instead of a password."""
+    """Networks or addresses of authentication proxies whose X-3GPP-Asserted-Identity or X-XCAP-Asserted-Identity is
+    believed instead of a password. Only the address of the connection counts, never a forwarding header, so list
+    nothing here that lets anybody's requests through."""
+
+    tls_certificate: File = None
+    """File with the server's certificate and its chain (PEM); the listener is HTTPS then, TLS 1.2 or newer. Empty:
+    plain HTTP, fit for loopback and for behind a proxy. After a renewal send the server SIGHUP: it reads the files
+    again."""
+
+    tls_key: File = None
+    """File with the certificate's key (PEM, not encrypted). Empty: it is in the certificate's file."""
+
+    @field_validator("tls_key")
+    @classmethod
+    def _with_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
+        if key is not None and info.data.get("tls_certificate") is None:
+            raise ValueError("there is a key and no certificate; set tls_certificate too")
+        return key
 
 
 class StorageSettings(_Section):
@@ -116,7 +138,19 @@ class AuthSettings(_Section):
     Put `SHA-256` first, or alone, where every client knows it."""
 
     http_algorithms: Algorithms = (Algorithm.SHA256, Algorithm.MD5)
-    """Digest algorithms of HTTP challenges, in their order (RFC 7616 §3.7)."""
+    """Digest algorithms of HTTP challenges, in their order (RFC 7616 §3.7). Clients built on Python's urllib look at
+    the first challenge only, and know MD5 alone, so they get MD5 first if it is in the list."""
+
+    user_failures: Annotated[int, Field(ge=0)] = 10
+    """Failed logins in the name of one user, over SIP and HTTP together, after which further ones have to wait: a
+    second, then twice as long each time (HTTP 429, SIP 500, with Retry-After). Where the user has logged in before,
+    only failures from there count, so nobody can lock a user out from elsewhere. 0: never."""
+
+    source_failures: Annotated[int, Field(ge=0)] = 30
+    """The same for failed logins from one address (IPv6: from one /64), whoever they name. 0: never."""
+
+    longest_wait: Annotated[int, Field(ge=1)] = 900
+    """Longest such wait, in seconds; failures are forgotten when there was none for as long."""
 
 
 class CardSettings(_Section):
@@ -163,6 +197,10 @@ class LogSettings(_Section):
 
     level: LogLevel = LogLevel.INFO
     """Least severe record to write: `debug`, `info`, `warning` or `error`."""
+
+    access: bool = True
+    """Whether each HTTP request leaves a line: who asked for which document and node, status and microseconds. These
+    lines have the level `info`."""
 
 
 class Settings(BaseSettings):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, TypeAlias
 
@@ -80,6 +81,11 @@ def parse_xcap_root(value: object) -> str:
     return str(value)
 
 
+def parse_file(value: object) -> Path | None:
+    """The name of a file that is looked for when it is needed; empty text is no file."""
+    return Path(str(value)) if value else None
+
+
 def parse_realm(value: object) -> str | None:
     """The realm of digest challenges, printable so that it can stand in a header; empty text is no realm."""
     realm = str(value or "")
@@ -134,6 +140,7 @@ Domains = Annotated[tuple[Annotated[str, PlainValidator(parse_domain)], ...], Be
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 XcapRoot = Annotated[str, PlainValidator(parse_xcap_root)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]
+File = Annotated[Path | None, PlainValidator(parse_file)]
 Realm = Annotated[str | None, PlainValidator(parse_realm)]
 Algorithms = Annotated[
     tuple[Annotated[Algorithm, PlainValidator(parse_algorithm)], ...], BeforeValidator(_split), Field(min_length=1)

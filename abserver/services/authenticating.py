@@ -1,13 +1,20 @@
 """Who sends a SIP request: digest (RFC 8760 over RFC 7616), or a trusted peer's word (RFC 3325).
 
 The From header is a claim and never an identity. P-Asserted-Identity counts from peers whose address is configured as
-trusted, and is ignored from all others. Refusal looks the same for an unknown user and for a wrong password.
+trusted, and is ignored from all others. Refusal looks the same for an unknown user and for a wrong password, and comes
+after the same time.
+
+Who failed too often waits (`xcap.core.throttle`, shared with HTTP), and is told so with 500 and Retry-After (RFC 3261
+§21.5.1). SIP has no 429 of this meaning; 403 says never to come back, 480 ends the subscription whose refresh it
+answers (RFC 6665 §4.1.2.2), and a proxy that sees 503 stops using the whole server (RFC 3261 §21.5.4).
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import logging
+import math
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, Watcher, domain_of, parse_aor
@@ -15,9 +22,10 @@ from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import NameAddr
 from abserver.sip.uas import make_response
 from xcap.core.digest import Algorithm, Challenge, Credentials, MalformedDigest, Verdict, user_of, verify
+from xcap.core.throttle import Throttle, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from abserver.ports import Clock
     from abserver.sip.message import Request, Response
@@ -33,6 +41,10 @@ OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
 
+REFUSAL_TIME = 0.1
+"""Seconds after which a failed login is answered: more than any look-up takes, so that the time tells nothing."""
+
+
 class Authenticator:
     """Finds the identity behind a request, or the 401 that asks for it (RFC 6665 §4.2.1.3: not 407)."""
 
@@ -46,8 +58,13 @@ class Authenticator:
         realm: str | None = None,
         trusted_peers: Sequence[Network] = (),
         offered: Sequence[Algorithm] = OFFERED,
+        throttle: Throttle | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """realm: None is the user's own domain. offered: an answer with another algorithm is challenged again."""
+        """realm: None is the user's own domain. offered: an answer with another algorithm is challenged again.
+
+        throttle: the one that HTTP has too; None is one of its own.
+        """
         self._credentials = credentials
         self._nonces = nonces
         self._clock = clock
@@ -55,6 +72,8 @@ class Authenticator:
         self._realm = realm
         self._trusted_peers = tuple(trusted_peers)
         self._offered = tuple(offered)
+        self._throttle = throttle or Throttle()
+        self._sleep = sleep
 
     async def identify(self, request: Request, flow: Flow) -> Watcher | Response:
         """The authenticated sender, or the response that refuses or challenges. Raises SipSyntaxError."""
@@ -87,21 +106,33 @@ class Authenticator:
 
     async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
         user = user_of(credentials.username, self._domain_for(request))
+        source = None if self._trusts(flow) else source_of(flow.remote.host)
+        started = self._clock.now()
+        if held_back := self._held_back(request, flow, user, source):
+            return held_back
         known = await self._credentials.credential(user)
         offered = credentials.algorithm in self._offered
-        verdict = verify(
-            credentials,
-            ha1=known.ha1.get((credentials.algorithm, credentials.username)) if known and offered else None,
-            method=request.method,
-            nonces=self._nonces,
-            now=self._clock.now(),
-            body=request.body,
-        )
-        if verdict is Verdict.GOOD:
-            return Watcher(_aor(user))
-        if verdict is Verdict.BAD:
-            log.warning("wrong credentials", extra={"user": user, "peer": str(flow.remote), "call_id": request.call_id})
-        return self._challenge(request, stale=verdict is not Verdict.BAD)
+        ha1 = known.ha1.get((credentials.algorithm, credentials.username)) if known and offered else None
+        if held_back := self._held_back(request, flow, user, source):  # by attempts that were made meanwhile
+            return held_back
+        now = self._clock.now()
+        verdict = verify(credentials, ha1=ha1, method=request.method, nonces=self._nonces, now=now, body=request.body)
+        if verdict is not Verdict.BAD:
+            self._throttle.succeeded(user, source, now)
+            return Watcher(_aor(user)) if verdict is Verdict.GOOD else self._challenge(request, stale=True)
+        self._throttle.failed(user, source, now)
+        facts = {"peer": flow.remote.host, "user": user if known else None, "call_id": request.call_id}
+        log.warning("login failed", extra=facts)
+        await self._sleep(max(0.0, started + REFUSAL_TIME - self._clock.now()))
+        return self._challenge(request, stale=False)
+
+    def _held_back(self, request: Request, flow: Flow, user: str, source: str | None) -> Response | None:
+        wait = self._throttle.wait(user, source, self._clock.now())
+        if wait == 0.0:
+            return None
+        log.warning("login held back", extra={"peer": flow.remote.host, "seconds": round(wait, 1)})
+        headers = [("Retry-After", str(math.ceil(wait)))]
+        return make_response(request, 500, reason="Too Many Failed Logins", headers=headers)
 
     def _challenge(self, request: Request, *, stale: bool) -> Response:
         nonce, realm = self._nonces.mint(self._clock.now()), self._realm_for(request)

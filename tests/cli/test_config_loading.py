@@ -110,7 +110,7 @@ def test_an_unknown_key_or_section_gets_a_did_you_mean(file: Path) -> None:
     file.write_text("[http]\nxcaproot = '/x'\nzzz = 1\n[storages]\n")
     assert _problems(file) == [
         f"{file}: http.xcaproot: unknown; did you mean 'xcap_root'?",
-        f"{file}: http.zzz: unknown; known here: listen, xcap_root, trusted_peers",
+        f"{file}: http.zzz: unknown; known here: listen, xcap_root, trusted_peers, tls_certificate, tls_key",
         f"{file}: storages: unknown; did you mean 'storage'?",
     ]
 
@@ -120,8 +120,8 @@ def test_a_section_that_is_a_value_lists_its_keys(file: Path, monkeypatch: pytes
     monkeypatch.setenv("ABSERVER_AUTH", "example.com")
     assert _problems(file) == [
         "environment ABSERVER_AUTH: auth: is a section, not a value; set one of its keys: realm, "
-        "sip_algorithms, http_algorithms",
-        f"{file}: log: is a section, not a value; set one of its keys: level",
+        "sip_algorithms, http_algorithms, user_failures, source_failures, longest_wait",
+        f"{file}: log: is a section, not a value; set one of its keys: level, access",
     ]
 
 

@@ -1,4 +1,4 @@
-"""XCAP over HTTP (RFC 4825): an ASGI application, and how requesters prove who they are."""
+"""XCAP over HTTP (RFC 4825): an ASGI application, how requesters prove who they are, and the listener."""
 
 from __future__ import annotations
 

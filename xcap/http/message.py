@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xcap.core.errors import BadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Scope = MutableMapping[str, Any]
 Event = MutableMapping[str, Any]
@@ -27,29 +30,34 @@ class Head:
     method: str
     raw_path: bytes
     query: bytes
-    fields: tuple[tuple[bytes, bytes], ...]
-    """Header fields in their order, names in lower case."""
+    fields: Mapping[bytes, Sequence[bytes]]
+    """The values of each header field in their order, by the field's name in lower case."""
     peer: str | None
     """The address at the other end of the connection, whatever forwarding headers say."""
+    version: str = "1.1"
 
     @classmethod
     def of(cls, scope: Scope) -> Head:
         client = scope.get("client")
+        fields: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            fields.setdefault(name, []).append(value)
         return cls(
             method=scope["method"],
             raw_path=scope["raw_path"],
             query=scope["query_string"],
-            fields=tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"]),
+            fields=fields,
             peer=client[0] if client else None,
+            version=scope.get("http_version", "1.1"),
         )
 
     def values(self, name: bytes) -> list[str]:
         """The values of a field, one for each line; octets that are no UTF-8 become surrogate escapes."""
-        return [value.decode(errors="surrogateescape") for key, value in self.fields if key == name]
+        return [value.decode(errors="surrogateescape") for value in self.fields.get(name, ())]
 
     def joined(self, name: bytes) -> str | None:
         """The value of a field that is a list (RFC 9110 §5.3), None if it is absent."""
-        return ", ".join(self.values(name)) if any(key == name for key, _ in self.fields) else None
+        return ", ".join(self.values(name)) if name in self.fields else None
 
     def single(self, name: bytes) -> str | None:
         """The value of a field that may come once, None if it is absent. Raises BadRequest."""
@@ -78,10 +86,14 @@ class Response:
         fields = [(name.lower().encode(), value.encode("latin-1", "replace")) for name, value in self.fields]
         if self.media_type is not None:
             fields.append((b"content-type", self.media_type.encode()))
-        if self.status != HTTPStatus.NOT_MODIFIED:
+        if self.status not in _BODILESS:
             fields.append((b"content-length", str(len(self.body)).encode()))
         await send({"type": "http.response.start", "status": self.status, "headers": fields})
         await send({"type": "http.response.body", "body": b"" if head_only else self.body})
+
+
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Of no body, and so without a length (RFC 9110 §8.6)."""
 
 
 def text(status: int, phrase: str, *fields: tuple[str, str]) -> Response:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
-import uvicorn
 
 from xcap.core.digest import Nonces
+from xcap.core.throttle import Throttle
 from xcap.core.usage import ApplicationUsage, Usages
 from xcap.core.usages import xcap_caps
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
+from xcap.http.listener import HttpServer
 from xcap.ports import Change, Credential
 from xcap.service import XcapService
 from xcap.storage import migrate
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from xcap.http.connection import AsgiApp
+    from xcap.http.limits import HttpLimits
+    from xcap.http.tls import Tls
     from xcap.ports import DocumentStore
 
 NOTES = ApplicationUsage(
@@ -63,14 +66,21 @@ class Server:
     rules: AuthenticationRules = field(
         default_factory=lambda: AuthenticationRules(domains=("example.com", "example.org"))
     )
+    throttle: Throttle = field(default_factory=lambda: Throttle(user_failures=3, source_failures=5))
     now: float = 1000.0
 
     def __post_init__(self) -> None:
-        self.service = XcapService(Usages([NOTES, xcap_caps.XCAP_CAPS]), self.store, self.sink)
+        self.usages = Usages([NOTES, xcap_caps.XCAP_CAPS])
+        self.service = XcapService(self.usages, self.store, self.sink)
 
     def app(self) -> XcapApp:
-        authenticator = DigestAuthenticator(self.credentials, self.nonces, self.rules, lambda: self.now)
-        return XcapApp(self.service, authenticator, ROOT, max_body=10_000)
+        authenticator = DigestAuthenticator(
+            self.credentials, self.nonces, self.rules, self.throttle, clock=lambda: self.now, sleep=self._sleep
+        )
+        return XcapApp(self.service, authenticator, ROOT, self.usages, max_body=10_000)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture
@@ -95,17 +105,16 @@ async def any_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
 
 
 @contextlib.asynccontextmanager
-async def listening(app: XcapApp) -> AsyncIterator[int]:
+async def listening(app: AsgiApp, *, limits: HttpLimits | None = None, tls: Tls | None = None) -> AsyncIterator[int]:
     """Serve on a loopback port; the port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, http="httptools", lifespan="off", log_config=None)
-        serving = uvicorn.Server(config)
-        task = asyncio.create_task(serving.serve(sockets=[listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            serving.should_exit = True
-            await task
+    listener = socket.create_server(("127.0.0.1", 0))
+    port: int = listener.getsockname()[1]
+    serving = HttpServer(app, limits=limits, tls=tls)
+    await serving.start([listener])
+    try:
+        yield port
+    finally:
+        await serving.stop()
 
 
 @pytest.fixture

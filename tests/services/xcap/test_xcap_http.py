@@ -142,7 +142,6 @@ class TestAnswers:
             (f"{PATH}/~~/", 400),
             (f"{PATH}?xmlns(a", 400),
             ("/elsewhere", 404),
-            (f"{ROOT}/", 404),
             (f"{ROOT}/notes/users/{BOB}/index", 403),
         ],
     )

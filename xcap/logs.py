@@ -1,4 +1,7 @@
-"""Log lines: time, level, what happened, then the facts as key=value. Ids and etags, never the content of a card."""
+"""Log lines: time, level, what happened, then the facts as key=value. Ids and etags, never the content of a document.
+
+A value that is not plain is written as a JSON string, so whatever a peer sends stays within its fact and its line.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import logging
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_LIBRARIES = ("alembic", "sqlalchemy", "aiosqlite", "uvicorn", "asyncio", "httpx")
 
 
 class FactsFormatter(logging.Formatter):
@@ -23,10 +27,14 @@ def _value(value: object) -> str:
     return text if plain and text else json.dumps(text)
 
 
-def configure(level: str) -> None:
-    """Write records of `level` (debug, info, warning or error) and above to standard error."""
+def configure(level: str, *, access: bool = True) -> None:
+    """Write records of `level` (debug, info, warning or error) and above to standard error.
+
+    access: with the lines of the access log.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(FactsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for library in ("alembic", "sqlalchemy", "aiosqlite", "uvicorn", "asyncio", "httpx"):
+    for library in _LIBRARIES:
         logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLevelName(level.upper())))
+    logging.getLogger("xcap.http.access").setLevel(logging.NOTSET if access else logging.WARNING)

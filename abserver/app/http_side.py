@@ -1,0 +1,41 @@
+"""HTTP and everything behind it: the document server, who may use it, and its certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abserver.app.documents import CardChanges
+from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
+from xcap.http.tls import Tls
+from xcap.service import XcapService
+
+if TYPE_CHECKING:
+    from abserver.app.logins import Logins
+    from abserver.app.stores import Stores
+    from abserver.bus.local import LocalBus
+    from abserver.config import Settings
+    from abserver.ports import Clock
+    from xcap.core.usage import Usages
+
+
+def http_side(
+    settings: Settings, usages: Usages, stores: Stores, bus: LocalBus, logins: Logins, clock: Clock
+) -> XcapApp:
+    """The document server, whose changes go to the bus."""
+    rules = AuthenticationRules(
+        domains=settings.server.domains,
+        realm=settings.auth.realm,
+        algorithms=settings.auth.http_algorithms,
+        trusted_peers=settings.http.trusted_peers,
+    )
+    return XcapApp(
+        XcapService(usages, stores.documents, CardChanges(bus.publish)),
+        DigestAuthenticator(stores.credentials, logins.nonces, rules, logins.throttle, clock=clock.now),
+        settings.http.xcap_root,
+        usages,
+    )
+
+
+def certificate(settings: Settings) -> Tls | None:
+    """What the HTTP listener shows; None for plain HTTP. Raises TlsError."""
+    return Tls(settings.http.tls_certificate, settings.http.tls_key) if settings.http.tls_certificate else None
