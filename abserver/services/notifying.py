@@ -19,16 +19,17 @@ from abserver.events.notify import notify_request
 from abserver.events.subscription import Delivered, Ended, Gone, Notice
 from abserver.ports import SendFailure
 from abserver.services.followers import Followed
+from abserver.services.preparing import TURN, Preparing
 from abserver.services.sweeping import Sweeper
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import EventReason, parse_seconds
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from abserver.domain.identity import Owner
-    from abserver.ports import Clock, Departure, SipSender
+    from abserver.ports import Clock, SipSender
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followers
     from abserver.services.outbox import Outbox
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from abserver.sip.transport import Flow
 
 log = logging.getLogger(__name__)
-
-TURN = 200
-"""Devices handled before other work gets a turn."""
 
 RETRY = 30.0
 """Seconds until an owner is reconciled again for whom it failed, with the database gone for example."""
@@ -75,8 +73,14 @@ class Notifier:
         self._contact = contact
         self._hints: dict[Owner, None] = {}
         self._hinted = asyncio.Event()
-        self._unready: dict[Followed, None] = {}
-        self._preparing: asyncio.Task[None] | None = None
+        self._preparing = Preparing(
+            outbox=outbox,
+            followers=followers,
+            update_lists=update_lists,
+            clock=clock,
+            ready=self._go_on,
+            failed=self._try_again,
+        )
         self._changes: dict[Owner, datetime.datetime] = {}
         """When rules begin or end by themselves: the next time for each owner, as far as it is booked."""
         self._sweeper: Sweeper[Followed | Owner] = Sweeper(clock, self._time_came)
@@ -232,12 +236,17 @@ class Notifier:
             else:
                 self.hint(followed.key.owner)
 
+    def _try_again(self, group: Collection[Followed]) -> None:
+        """Reconcile later: what has to be written before these can be told could not be written."""
+        for owner in {each.key.owner for each in group}:
+            self._sweeper.book(self._clock.now() + RETRY, owner)
+
     # -- NOTIFY -----------------------------------------------------------------------------------------------------
 
     def _pump(self, followed: Followed) -> None:
         """Send the NOTIFY that is due, if one is, and if all is durable that has to be before it."""
-        if followed.machine.behind and self._lacks(followed):
-            self._get_ready(followed)
+        if followed.machine.behind and not self._preparing.is_ready(followed):
+            self._preparing.prepare(followed)
             return
         notice = followed.machine.next_notice(self._clock.now())
         if notice is not None:
@@ -259,48 +268,6 @@ class Notifier:
             formats=followed.formats,
             contact=self._contact(followed.flow),
         )
-
-    def _lacks(self, followed: Followed) -> bool:
-        """Whether something has to be written before the device may be told."""
-        return followed.is_out_of_numbers or self._departure(followed) is not None
-
-    def _departure(self, followed: Followed) -> Departure | None:
-        view = followed.machine.view
-        return None if view is None else self._lists.departure(followed.key, view)
-
-    def _get_ready(self, followed: Followed) -> None:
-        """Have written what the device lacks, together with all others that lack something now."""
-        self._unready[followed] = None
-        if self._preparing is None:
-            self._preparing = asyncio.create_task(self._prepare())
-
-    async def _prepare(self) -> None:
-        """Write what is lacking, in groups, then go on with each device."""
-        try:
-            while self._unready:
-                group = [each for each in self._unready if each in self._followers]
-                self._unready.clear()
-                await self._write_lacking(group)
-                for number, followed in enumerate(group, start=1):
-                    self._go_on(followed)
-                    if number % TURN == 0:
-                        await asyncio.sleep(0)
-        except Exception:
-            log.exception("preparation failed")
-            for owner in {each.key.owner for each in group}:
-                self._sweeper.book(self._clock.now() + RETRY, owner)
-        finally:
-            self._preparing = None
-
-    async def _write_lacking(self, group: list[Followed]) -> None:
-        now, utc = self._clock.now(), self._clock.utc()
-        numbers = {each: each.record(now, utc) for each in group if each.is_out_of_numbers}
-        departures = {found for each in group if (found := self._departure(each)) is not None}
-        await self._outbox.write(*numbers.values(), *departures)
-        for followed, record in numbers.items():
-            followed.ceiling = record.dialog.local_cseq or 0
-        for departure in departures:
-            self._lists.departed(departure)
 
     def _answered(self, followed: Followed, notice: Notice, version: int, answer: Response | SendFailure) -> None:
         """Carry the outcome of a NOTIFY into the machine and the update lists.
