@@ -120,13 +120,16 @@ class SimNode:
         self._network.attach(self)
 
     async def stop(self) -> None:
-        """Switch off, without a word."""
+        self.switch_off()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def switch_off(self) -> None:
+        """Stop without a word, at this very moment."""
         self._alive = False
         self._network.detach(self)
         self._answered.clear()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._timer is not None:
             self._timer.cancel()
 

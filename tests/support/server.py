@@ -122,12 +122,11 @@ class SimServer:
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
-    async def kill(self) -> None:
-        """End as `kill -9` does: nothing is finished, nothing is said."""
+    def kill(self) -> None:
+        """End as `kill -9` does: nothing is finished, nothing is said, at this very moment."""
         self._documents.publish = lambda owner: None
         self.journal.kill()
-        await self.node.stop()
+        self.node.switch_off()
         for task in self._tasks:
             assert not task.done(), "a long-lived task ended by itself"
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)

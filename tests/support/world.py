@@ -79,7 +79,11 @@ class World:
 
     async def kill(self) -> None:
         """The server dies without warning."""
-        await self.server.kill()
+        self.kill_now()
+
+    def kill_now(self) -> None:
+        """The server dies before anything else happens that was about to."""
+        self.server.kill()
         self._killed.append(self.server)
         self._server = None
 
