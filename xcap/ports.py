@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from xcap.core.digest import ha1_table
+from xcap.core.errors import OverQuota
 from xcap.core.uri import DocumentKey
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = [
     "EtagMismatch",
     "InUse",
     "Listed",
+    "StoreLimits",
+    "Use",
 ]
 
 
@@ -80,10 +83,54 @@ class Claimed(Exception):
         self.values = values
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the documents of one user come to."""
+
+    documents: int = 0
+    octets: int = 0
+
+    def changed(self, before: int | None, after: int | None) -> Use:
+        """With one document that had `before` octets and has `after`; None is no document."""
+        documents = self.documents + (after is not None) - (before is not None)
+        return Use(documents, self.octets + (after or 0) - (before or 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreLimits:
+    """What a store keeps of one user, and of the past of one document."""
+
+    documents: int = 200
+    """Of one user, in all usages together."""
+    octets: int = 16 * 1024 * 1024
+    """In all documents of one user together, their former versions not counted."""
+    versions: int = 20
+    """Former versions of one document, from which differences can be made (RFC 5874)."""
+    version_octets: int = 1024 * 1024
+    """In all former versions of one document together."""
+
+    def check(self, before: Use, after: Use) -> None:
+        """Raises OverQuota, unless it is no more than it was: a limit that was lowered takes nothing away."""
+        if after.documents > max(before.documents, self.documents):
+            raise OverQuota(self.documents, "documents")
+        if after.octets > max(before.octets, self.octets):
+            raise OverQuota(self.octets, "bytes")
+
+
 class DocumentStore(Protocol):
-    """Documents by key; a method returns after its effect is durable. One contract suite runs on every store."""
+    """Documents by key; a method returns after its effect is durable. One contract suite runs on every store.
+
+    A read sees every write that was acknowledged before, by whichever process.
+    """
 
     async def load(self, key: DocumentKey) -> Document | None: ...
+
+    async def since(self, key: DocumentKey, etag: str) -> Sequence[Document]:
+        """The versions from the last with this etag to the newest; none if that one is not known (any more).
+
+        A document's removal ends its past, too.
+        """
+        ...
 
     async def save(
         self,
@@ -98,7 +145,8 @@ class DocumentStore(Protocol):
 
         claims: values that no other document of the usage may hold; from now on this document holds these and no
         others. None where a usage has no such values.
-        Both comparisons are inside the transaction that stores. Raises EtagMismatch, Claimed.
+        All is compared inside the transaction that stores. Raises EtagMismatch, Claimed, and OverQuota for what the
+        user keeps.
         """
         ...
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from abserver.storage import journal as journals
 from abserver.storage.journal import SqlJournal
 from xcap.storage import migrate
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
 from xcap.storage.credentials import SqlCredentialStore
+from xcap.storage.database import open_database
 from xcap.storage.documents import SqlDocumentStore
-from xcap.storage.engine import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,15 +33,12 @@ async def open_stores(url: str) -> AsyncIterator[Stores]:
 
     On leaving, what waits to be written is written. Raises IncompatibleDatabase and the driver's errors.
     """
-    engine = open_engine(url)
-    try:
-        await migrate.upgrade(engine)
-        await journals.upgrade(engine)
-        async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
+    async with open_database(url) as database:
+        await migrate.upgrade(database)
+        await journals.upgrade(database)
+        async with GroupCommit(database) as committer:
             yield Stores(
-                credentials=SqlCredentialStore(committer, reader),
-                documents=SqlDocumentStore(committer, reader),
-                journal=SqlJournal(engine, committer),
+                credentials=SqlCredentialStore(database, committer),
+                documents=SqlDocumentStore(database, committer),
+                journal=SqlJournal(database, committer),
             )
-    finally:
-        await engine.dispose()

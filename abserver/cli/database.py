@@ -12,22 +12,21 @@ from abserver.cli.common import UNUSABLE, CommandError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
     from abserver.config import Settings
     from abserver.storage.journal import SqlJournal
     from xcap.ports import CredentialStore
+    from xcap.storage.database import Database
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[AsyncEngine]:
-    """The engine of the configured database, brought to this program's schema of documents and users.
+async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[Database]:
+    """The configured database, brought to this program's schema of documents and users.
 
     create: make the file if it is missing, as the server would. Raises CommandError where it cannot be used.
     """
     from sqlalchemy.exc import DBAPIError
 
-    from xcap.storage.engine import open_engine
+    from xcap.storage.database import open_database
     from xcap.storage.migrate import IncompatibleDatabase, upgrade
 
     check(settings)
@@ -37,31 +36,25 @@ async def opened(settings: Settings, *, create: bool = False) -> AsyncIterator[A
             f"there is no database {file.absolute()}",
             "Name the server's configuration with --config FILE, or add a first user with `abserver user add`",
         )
-    engine = open_engine(settings.storage.url)
     try:
-        await upgrade(engine)
-        yield engine
+        async with open_database(settings.storage.url) as database:
+            await upgrade(database)
+            yield database
     except IncompatibleDatabase as error:
         raise CommandError(f"{file}: {error}", "Use the newer abserver, or restore the backup made before it") from None
     except DBAPIError as error:
         hint = "`abserver check-config` tells what is wrong with [storage] url, if it is that"
         raise CommandError(f"{file}: {error.orig}", hint) from None
-    finally:
-        await engine.dispose()
 
 
 @asynccontextmanager
 async def credentials(settings: Settings, *, create: bool = False) -> AsyncIterator[CredentialStore]:
     """The users that may authenticate; what is written is effective at once, also for the running server."""
-    from xcap.storage.commit import GroupCommit, GroupRead
+    from xcap.storage.commit import GroupCommit
     from xcap.storage.credentials import SqlCredentialStore
 
-    async with (
-        opened(settings, create=create) as engine,
-        GroupCommit(engine) as committer,
-        GroupRead(engine) as reader,
-    ):
-        yield SqlCredentialStore(committer, reader)
+    async with opened(settings, create=create) as database, GroupCommit(database) as committer:
+        yield SqlCredentialStore(database, committer)
 
 
 @asynccontextmanager
@@ -71,9 +64,9 @@ async def journal(settings: Settings) -> AsyncIterator[SqlJournal]:
     from abserver.storage.journal import upgrade as upgrade_journal
     from xcap.storage.commit import GroupCommit
 
-    async with opened(settings) as engine, GroupCommit(engine) as committer:
-        await upgrade_journal(engine)
-        yield SqlJournal(engine, committer)
+    async with opened(settings) as database, GroupCommit(database) as committer:
+        await upgrade_journal(database)
+        yield SqlJournal(database, committer)
 
 
 def file_of(settings: Settings) -> Path:

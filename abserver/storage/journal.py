@@ -7,7 +7,7 @@ writer, and two of them in one process would only wait for each other (design: e
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Table, bindparam, delete, exists, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -17,32 +17,31 @@ from abserver.domain.view import View
 from abserver.ports import Departure, DeviceRecord, OwnerRecord, Snapshot, SubscriptionRecord, SubscriptionRemoved
 from abserver.storage import rows, tables
 from xcap.storage import migrate
-from xcap.storage.engine import for_reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Dialect, Executable
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy import Connection, Dialect, Executable
 
     from abserver.domain.identity import Owner
     from abserver.ports import Record
     from xcap.storage.commit import GroupCommit
+    from xcap.storage.database import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "abserver_version"
 
 
-async def upgrade(engine: AsyncEngine) -> None:
+async def upgrade(database: Database) -> None:
     """Bring this room's tables to the schema of this program. Raises migrate.IncompatibleDatabase."""
-    await migrate.upgrade(engine, MIGRATIONS, VERSION_TABLE)
+    await migrate.upgrade(database, MIGRATIONS, VERSION_TABLE)
 
 
 class SqlJournal:
     """One journal per database and process."""
 
-    def __init__(self, engine: AsyncEngine, committer: GroupCommit) -> None:
-        self._engine = for_reading(engine)
+    def __init__(self, database: Database, committer: GroupCommit) -> None:
+        self._database = database
         self._committer = committer
 
     async def write(self, *records: Record) -> None:
@@ -52,10 +51,8 @@ class SqlJournal:
         await self._committer.do(_collect, None)
 
     async def view(self, tag: str) -> View | None:
-        async with self._engine.connect() as connection:
-            query = select(tables.views.c.content).where(tables.views.c.tag == tag)
-            content = (await connection.execute(query)).scalar_one_or_none()
-        return None if content is None else View(content=content, tag=tag)
+        found = await self._database.rows(_SELECT_VIEW, {"tag": tag})
+        return View(content=found[0][0], tag=tag) if found else None
 
     async def load(self) -> Snapshot:
         return Snapshot(
@@ -79,22 +76,22 @@ class SqlJournal:
         """The synchronization update lists of the devices that follow one owner, or all owners."""
         return [rows.device_of(row) for row in await self._all(tables.devices, owner)]
 
-    async def _all(self, table: Table, owner: Owner | None = None) -> Sequence[Any]:
-        query = select(table).order_by(*table.primary_key.columns)
+    async def _all(self, table: Table, owner: Owner | None = None) -> list[rows.Row]:
+        query, parameters = select(table).order_by(*table.primary_key.columns), {}
         if owner is not None:
-            query = query.where(table.c.owner == owner)
-        async with self._engine.connect() as connection:
-            return (await connection.execute(query)).mappings().all()
+            query, parameters = query.where(table.c.owner == bindparam("owner")), {"owner": owner}
+        found = await self._database.rows(query, parameters)
+        return [dict(zip(table.columns.keys(), row, strict=True)) for row in found]
 
 
-async def _write_all(connection: AsyncConnection, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
+def _write_all(connection: Connection, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
     """Carry out the records of all groups. Within a transaction only the last record of a key can be seen."""
     last: dict[tuple[object, ...], Record] = {}
     for records in groups:
         for record in records:
             last[_identity(record)] = record
     for statement, parameters in _statements(list(last.values()), connection.dialect):
-        await connection.execute(statement, parameters)
+        connection.execute(statement, parameters)
     return [None] * len(groups)
 
 
@@ -156,11 +153,14 @@ _REMOVE_SUBSCRIPTION = delete(tables.subscriptions).where(
 )
 
 
-async def _collect(connection: AsyncConnection, intents: Sequence[None]) -> Sequence[None]:
+_SELECT_VIEW = select(tables.views.c.content).where(tables.views.c.tag == bindparam("tag"))
+
+
+def _collect(connection: Connection, intents: Sequence[None]) -> Sequence[None]:
     devices, departures = tables.devices.c, tables.departures.c
-    await connection.execute(delete(tables.views).where(tables.views.c.tag.not_in(select(devices.tag))))
+    connection.execute(delete(tables.views).where(tables.views.c.tag.not_in(select(devices.tag))))
     doubted = exists().where(
         devices.owner == departures.owner, devices.tag == departures.tag, devices.version <= departures.version
     )
-    await connection.execute(delete(tables.departures).where(~doubted))
+    connection.execute(delete(tables.departures).where(~doubted))
     return [None] * len(intents)

@@ -15,7 +15,7 @@ from abserver.storage.journal import SqlJournal, upgrade
 from xcap.client import XcapClient
 from xcap.core.uri import DocumentKey
 from xcap.storage.commit import GroupCommit
-from xcap.storage.engine import open_engine
+from xcap.storage.database import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,11 +48,9 @@ def _asked(database: Path, owner: str, watcher: str) -> None:
     )
 
     async def write() -> None:
-        engine = open_engine(f"sqlite:///{database}")
-        async with GroupCommit(engine) as committer:
-            await upgrade(engine)
-            await SqlJournal(engine, committer).write(relation)
-        await engine.dispose()
+        async with open_database(f"sqlite:///{database}") as opened, GroupCommit(opened) as committer:
+            await upgrade(opened)
+            await SqlJournal(opened, committer).write(relation)
 
     asyncio.run(write())
 

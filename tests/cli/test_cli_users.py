@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from xcap.core.digest import Algorithm, ha1
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
 from xcap.storage.credentials import SqlCredentialStore
-from xcap.storage.engine import open_engine
+from xcap.storage.database import open_database
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,8 @@ ALICE = "sip:alice@example.com"
 
 def _stored(database: Path, user: str) -> Credential | None:
     async def read() -> Credential | None:
-        engine = open_engine(f"sqlite:///{database}")
-        try:
-            async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-                return await SqlCredentialStore(committer, reader).credential(user)
-        finally:
-            await engine.dispose()
+        async with open_database(f"sqlite:///{database}") as opened, GroupCommit(opened) as committer:
+            return await SqlCredentialStore(opened, committer).credential(user)
 
     return asyncio.run(read())
 

@@ -10,30 +10,28 @@ import pytest
 
 from xcap.ports import Claimed, DocumentKey, DocumentStore, EtagMismatch
 from xcap.storage import migrate
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
+from xcap.storage.database import open_database
 from xcap.storage.documents import SqlDocumentStore
-from xcap.storage.engine import open_engine
 from xcap.storage.memory import MemoryDocumentStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 ALICE = DocumentKey("app", "sip:alice@example.com", "index")
 BOB = DocumentKey("app", "sip:bob@example.com", "index")
 GLOBAL = DocumentKey("app", None, "index")
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[DocumentStore]:
-    if request.param == "memory":
+@pytest.fixture
+async def store(storage: str | None) -> AsyncIterator[DocumentStore]:
+    if storage is None:
         yield MemoryDocumentStore()
         return
-    engine = open_engine(f"sqlite:///{tmp_path}/documents.sqlite")
-    await migrate.upgrade(engine)
-    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-        yield SqlDocumentStore(committer, reader)
-    await engine.dispose()
+    async with open_database(storage) as database:
+        await migrate.upgrade(database)
+        async with GroupCommit(database) as committer:
+            yield SqlDocumentStore(database, committer)
 
 
 async def save(store: DocumentStore, key: DocumentKey, etag: str, expected: str | None, *values: str) -> None:

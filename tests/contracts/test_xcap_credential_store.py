@@ -9,29 +9,27 @@ import pytest
 from xcap.core.digest import Algorithm, ha1
 from xcap.ports import Credential, CredentialStore
 from xcap.storage import migrate
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
 from xcap.storage.credentials import SqlCredentialStore
-from xcap.storage.engine import open_engine
+from xcap.storage.database import open_database
 from xcap.storage.memory import MemoryCredentialStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 ALICE = "sip:alice@example.com"
 BOB = "sip:bob@example.com"
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CredentialStore]:
-    if request.param == "memory":
+@pytest.fixture
+async def store(storage: str | None) -> AsyncIterator[CredentialStore]:
+    if storage is None:
         yield MemoryCredentialStore()
         return
-    engine = open_engine(f"sqlite:///{tmp_path}/credentials.sqlite")
-    await migrate.upgrade(engine)
-    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-        yield SqlCredentialStore(committer, reader)
-    await engine.dispose()
+    async with open_database(storage) as database:
+        await migrate.upgrade(database)
+        async with GroupCommit(database) as committer:
+            yield SqlCredentialStore(database, committer)
 
 
 async def test_there_is_nobody_at_first(store: CredentialStore) -> None:
@@ -65,3 +63,18 @@ async def test_a_removed_user_is_gone_and_the_others_stay(store: CredentialStore
     assert await store.credential(ALICE) is None
     assert list(await store.users()) == [BOB]
     assert await store.credential(BOB) == Credential.of(BOB, "example.com", BOB)
+
+
+async def test_what_another_process_writes_is_effective_at_once(database_url: str) -> None:
+    """A password that was changed, or a user that was removed at the command line, counts at the next request."""
+    async with open_database(database_url) as one, open_database(database_url) as other:
+        await migrate.upgrade(one)
+        async with GroupCommit(one) as committer, GroupCommit(other) as command:
+            server, line = SqlCredentialStore(one, committer), SqlCredentialStore(other, command)
+            assert await server.credential(ALICE) is None
+            for password in ("first", "second", "third"):
+                new = Credential.of(ALICE, "example.com", password)
+                await line.put(new)
+                assert await server.credential(ALICE) == new
+            await line.remove(ALICE)
+            assert await server.credential(ALICE) is None

@@ -9,6 +9,7 @@
     ├── PreconditionFailed    412  If-Match or If-None-Match does not hold
     ├── TooLarge              413  over a bound on size, depth or number
     ├── UnsupportedMediaType  415  with the type that is expected
+    ├── OverQuota             507  what the user keeps here would be too much
     └── Conflict              409  with a body: RFC 4825 §11, see `errorbody`
         ├── Malformed              with line and column
         │   ├── NotWellFormed
@@ -105,6 +106,16 @@ class UnsupportedMediaType(XcapError):
     def __init__(self, expected: str) -> None:
         super().__init__(f"expected {expected}")
         self.expected = expected
+
+
+class OverQuota(XcapError):
+    """The user's documents would have more than `limit` of what is counted (RFC 4918 §11.5)."""
+
+    status = 507
+
+    def __init__(self, limit: int, counted: str) -> None:
+        super().__init__(f"all documents of a user together may have {limit} {counted}")
+        self.limit = limit
 
 
 class Conflict(XcapError):

@@ -17,7 +17,7 @@ from xcap.storage.tables import claims
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
 Item = TypeVar("Item")
 
@@ -58,37 +58,37 @@ class Ledger:
         self._of[key] = {(key.auid, value) for value in values}
         self._held.update(dict.fromkeys(self._of[key], key))
 
-    async def store(self, connection: AsyncConnection) -> None:
+    def store(self, connection: Connection) -> None:
         """Bring the rows to what is held now."""
         gone = [claim for claim, holder in self._stored.items() if self._held.get(claim) != holder]
         new = [(claim, holder) for claim, holder in self._held.items() if self._stored.get(claim) != holder]
         if gone:
-            await connection.execute(_delete, [{"at_auid": auid, "at_value": value} for auid, value in gone])
+            connection.execute(_delete, [{"at_auid": auid, "at_value": value} for auid, value in gone])
         if new:
             rows = [
                 {"auid": auid, "value": value, "user": holder.user or "", "name": holder.name}
                 for (auid, value), holder in new
             ]
-            await connection.execute(_insert, rows)
+            connection.execute(_insert, rows)
 
 
-async def open_ledger(connection: AsyncConnection, keys: Collection[DocumentKey], wanted: Collection[Claim]) -> Ledger:
+def open_ledger(connection: Connection, keys: Collection[DocumentKey], wanted: Collection[Claim]) -> Ledger:
     """What the documents `keys` hold, and who holds the values that are `wanted`."""
     held: dict[Claim, DocumentKey] = {}
     for auid in {auid for auid, _ in wanted}:
-        held.update(await holders(connection, auid, [value for of, value in wanted if of == auid]))
+        held.update(holders(connection, auid, [value for of, value in wanted if of == auid]))
     for some in _portions(keys):
         places = [(key.auid, key.user or "", key.name) for key in some]
-        for row in await connection.execute(_held_by, {"places": places}):
+        for row in connection.execute(_held_by, {"places": places}):
             held[row.auid, row.value] = DocumentKey(row.auid, row.user or None, row.name)
     return Ledger(held)
 
 
-async def holders(connection: AsyncConnection, auid: str, values: Collection[str]) -> dict[Claim, DocumentKey]:
+def holders(connection: Connection, auid: str, values: Collection[str]) -> dict[Claim, DocumentKey]:
     """Which documents hold which of the values."""
     held: dict[Claim, DocumentKey] = {}
     for some in _portions(values):
-        for row in await connection.execute(_held_values, {"auid": auid, "values": some}):
+        for row in connection.execute(_held_values, {"auid": auid, "values": some}):
             held[row.auid, row.value] = DocumentKey(row.auid, row.user or None, row.name)
     return held
 

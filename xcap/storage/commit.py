@@ -5,35 +5,33 @@ its way the next intents collect, and they all go into the next one: the longer 
 
 The law: `do` returns after the COMMIT that holds its intent. An intent whose caller went away before its transaction
 began is dropped; after that it runs, and nobody is told. Intents of one handler keep the order in which they came.
-
-`GroupRead` is the same shape without a transaction: reads that wait share one query, which begins after each of them
-was asked for, so that they see every commit acknowledged before.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from xcap.storage.engine import for_reading
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy import Connection
+
+    from xcap.storage.database import Database
 
 Intent = TypeVar("Intent")
 Result = TypeVar("Result")
 
-Handler = Callable[["AsyncConnection", Sequence[Intent]], Awaitable[Sequence[Result | Exception]]]
+Handler = Callable[["Connection", Sequence[Intent]], Sequence[Result | Exception]]
 """Carries out intents on a connection inside the transaction, and gives one result for each, in their order.
 
+It runs in the database's thread, so it touches nothing but its arguments and keeps no state of its own between calls.
 An Exception as a result is raised to that caller alone, and the transaction goes on. A handler that raises undoes the
-transaction; its intents are then tried one by one. So a handler keeps no state of its own between calls.
+transaction; its intents are then tried one by one.
 """
 
 MAX_GROUP = 512
@@ -63,16 +61,21 @@ class _HandlerFailed(Exception):
     """A handler raised, so nothing of its transaction took effect."""
 
 
-class _Group:
-    """Collects intents and runs them in groups, one group at a time, in a task that lives while any wait."""
+class GroupCommit:
+    """The one writer of a database: `do` runs an intent in the next transaction and returns after its commit.
 
-    def __init__(self) -> None:
+    One per database and process, shared by all rooms that write to it; it lives in a task while any intent waits.
+    Another process may write too (the command line does); the database makes them take turns.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._waiting: list[_Waiting] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     async def do(self, handler: Handler[Intent, Result], intent: Intent) -> Result:
-        """Run `intent` in the next group; raises what the handler gave for it, or CommitFailed."""
+        """Run `intent` in the next transaction; raises what the handler gave for it, or CommitFailed."""
         if self._closed:
             raise CommitFailed("the database is closed")
         waiting = _Waiting(handler, intent, asyncio.get_running_loop().create_future())
@@ -108,7 +111,7 @@ class _Group:
     async def _run(self, group: Sequence[_Waiting]) -> None:
         """Run one group and settle all of it; a group that a handler refused is run again item by item."""
         try:
-            results = await self._transact(group)
+            results = await self._database.write(lambda connection: _handle(connection, group))
         except _HandlerFailed as failure:
             if len(group) > 1:
                 for item in group:
@@ -124,39 +127,8 @@ class _Group:
             for item, result in results:
                 item.settle(result)
 
-    async def _transact(self, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
-        raise NotImplementedError
 
-
-class GroupCommit(_Group):
-    """The one writer of a database: `do` runs an intent in the next transaction and returns after its commit.
-
-    One per database and process, shared by all rooms that write to it. Another process may write too (the command
-    line does); the database makes them take turns.
-    """
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__()
-        self._engine = engine
-
-    async def _transact(self, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
-        async with self._engine.begin() as connection:
-            return await _handle(connection, group)
-
-
-class GroupRead(_Group):
-    """Reads that wait share one query; handlers write nothing."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        super().__init__()
-        self._engine = for_reading(engine)
-
-    async def _transact(self, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
-        async with self._engine.connect() as connection:
-            return await _handle(connection, group)
-
-
-async def _handle(connection: AsyncConnection, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
+def _handle(connection: Connection, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
     """Let each handler carry out its intents; pairs each item with its result. Raises _HandlerFailed."""
     by_handler: defaultdict[Handler[Any, Any], list[_Waiting]] = defaultdict(list)
     for item in group:
@@ -164,7 +136,7 @@ async def _handle(connection: AsyncConnection, group: Sequence[_Waiting]) -> Seq
     settled: list[tuple[_Waiting, Any]] = []
     for handler, items in by_handler.items():
         try:
-            results = await handler(connection, [item.intent for item in items])
+            results = handler(connection, [item.intent for item in items])
             settled.extend(zip(items, results, strict=True))
         except Exception as error:
             raise _HandlerFailed from error

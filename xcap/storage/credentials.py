@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, delete, insert, select
@@ -14,20 +13,24 @@ from xcap.storage.tables import credentials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection
 
-    from xcap.storage.commit import GroupCommit, GroupRead
+    from xcap.storage.commit import GroupCommit
+    from xcap.storage.database import Database
 
 
 class SqlCredentialStore:
-    """The CredentialStore of an engine that was upgraded to this room's tables."""
+    """The CredentialStore in a database that was upgraded to this room's tables."""
 
-    def __init__(self, committer: GroupCommit, reader: GroupRead) -> None:
+    def __init__(self, database: Database, committer: GroupCommit) -> None:
+        self._database = database
         self._committer = committer
-        self._reader = reader
 
     async def credential(self, user: str) -> Credential | None:
-        return await self._reader.do(_load, user)
+        rows = await self._database.rows(_select, {"user": user})
+        if not rows:
+            return None
+        return Credential(user, rows[0][0], {(_ALGORITHMS[token], username): ha1 for _, token, username, ha1 in rows})
 
     async def put(self, credential: Credential) -> bool:
         return await self._committer.do(_put, credential)
@@ -36,31 +39,23 @@ class SqlCredentialStore:
         return await self._committer.do(_remove, user)
 
     async def users(self) -> Sequence[str]:
-        return await self._reader.do(_users, None)
+        return [user for (user,) in await self._database.rows(_select_users)]
 
 
-_select = (
-    select(credentials).where(credentials.c.user.in_(bindparam("users", expanding=True))).order_by(credentials.c.user)
+_ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
+
+_select = select(credentials.c.realm, credentials.c.algorithm, credentials.c.username, credentials.c.ha1).where(
+    credentials.c.user == bindparam("user")
 )
 _select_users = select(credentials.c.user).distinct().order_by(credentials.c.user)
 _delete = delete(credentials).where(credentials.c.user == bindparam("of_user"))
 _insert = insert(credentials)
 
 
-async def _load(connection: AsyncConnection, users: Sequence[str]) -> Sequence[Credential | Exception | None]:
-    rows = await connection.execute(_select, {"users": list(set(users))})
-    found = {}
-    for user, group in groupby(rows, key=lambda row: row.user):
-        forms = list(group)
-        hashes = {(Algorithm(row.algorithm), row.username): row.ha1 for row in forms}
-        found[user] = Credential(user, forms[0].realm, hashes)
-    return [found.get(user) for user in users]
-
-
-async def _put(connection: AsyncConnection, new: Sequence[Credential]) -> Sequence[bool | Exception]:
+def _put(connection: Connection, new: Sequence[Credential]) -> Sequence[bool | Exception]:
     results = []
     for credential in new:
-        removed = await connection.execute(_delete, {"of_user": credential.user})
+        removed = connection.execute(_delete, {"of_user": credential.user})
         rows = [
             {
                 "user": credential.user,
@@ -71,15 +66,10 @@ async def _put(connection: AsyncConnection, new: Sequence[Credential]) -> Sequen
             }
             for (algorithm, username), ha1 in credential.ha1.items()
         ]
-        await connection.execute(_insert, rows)
+        connection.execute(_insert, rows)
         results.append(removed.rowcount == 0)
     return results
 
 
-async def _remove(connection: AsyncConnection, users: Sequence[str]) -> Sequence[bool | Exception]:
-    return [(await connection.execute(_delete, {"of_user": user})).rowcount > 0 for user in users]
-
-
-async def _users(connection: AsyncConnection, intents: Sequence[None]) -> Sequence[Sequence[str] | Exception]:
-    users = list((await connection.execute(_select_users)).scalars())
-    return [users for _ in intents]
+def _remove(connection: Connection, users: Sequence[str]) -> Sequence[bool | Exception]:
+    return [connection.execute(_delete, {"of_user": user}).rowcount > 0 for user in users]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import TYPE_CHECKING
 
-from xcap.ports import Claimed, Credential, Document, DocumentKey, EtagMismatch, Listed
+from xcap.ports import Claimed, Credential, Document, DocumentKey, EtagMismatch, Listed, StoreLimits, Use
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -14,12 +14,20 @@ if TYPE_CHECKING:
 class MemoryDocumentStore:
     """A DocumentStore without durability."""
 
-    def __init__(self) -> None:
-        self._documents: dict[DocumentKey, Document] = {}
+    def __init__(self, limits: StoreLimits | None = None) -> None:
+        self._limits = limits or StoreLimits()
+        self._versions: dict[DocumentKey, list[Document]] = {}
+        """Of each document, the newest last."""
+        self._use: dict[str | None, Use] = {}
         self._claims: dict[DocumentKey, frozenset[str]] = {}
 
     async def load(self, key: DocumentKey) -> Document | None:
-        return self._documents.get(key)
+        return self._newest(key)
+
+    async def since(self, key: DocumentKey, etag: str) -> Sequence[Document]:
+        versions = self._versions.get(key, [])
+        last = next((n for n in reversed(range(len(versions))) if versions[n].etag == etag), len(versions))
+        return versions[last:]
 
     async def save(
         self,
@@ -30,37 +38,44 @@ class MemoryDocumentStore:
         expected: str | None,
         claims: frozenset[str] | None = None,
     ) -> None:
-        self._compare(key, expected)
+        before = self._expected(key, expected)
+        if etag == expected:
+            return
+        taken = (claims or frozenset()) & self._held(key.auid, but=key)
+        if taken:
+            raise Claimed(taken)
+        self._count(key, before, content)
         if claims is not None:
-            taken = claims & self._held(key.auid, but=key)
-            if taken:
-                raise Claimed(taken)
             self._claims[key] = claims
-        self._documents[key] = Document(content, etag, datetime.datetime.now(datetime.UTC))
+        versions = self._versions.setdefault(key, [])
+        versions.append(Document(content, etag, datetime.datetime.now(datetime.UTC)))
+        former = [len(version.content) for version in versions[:-1]]
+        while len(former) > self._limits.versions or sum(former) > self._limits.version_octets:
+            del versions[0], former[0]
 
     async def delete(self, key: DocumentKey, *, expected: str) -> None:
-        self._compare(key, expected)
-        del self._documents[key]
+        self._count(key, self._expected(key, expected), None)
+        del self._versions[key]
         self._claims.pop(key, None)
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
         found = (
-            (key, document.etag) for key, document in self._documents.items() if (key.auid, key.user) == (auid, user)
+            (key, versions[-1].etag) for key, versions in self._versions.items() if (key.auid, key.user) == (auid, user)
         )
         return sorted(found, key=lambda entry: entry[0].name)
 
     async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
         found = [
-            (key.user, key, document.etag)
-            for key, document in self._documents.items()
+            (key.user, key, versions[-1].etag)
+            for key, versions in self._versions.items()
             if (key.auid, key.name) == (auid, name) and key.user is not None
         ]
         return [(key, etag) for _, key, etag in sorted(found)]
 
     async def list_user(self, user: str) -> Sequence[Listed]:
         found = (
-            Listed(key, document.etag, document.modified, len(document.content))
-            for key, document in self._documents.items()
+            Listed(key, versions[-1].etag, versions[-1].modified, len(versions[-1].content))
+            for key, versions in self._versions.items()
             if key.user == user
         )
         return sorted(found, key=lambda listed: (listed.key.auid, listed.key.name))
@@ -72,11 +87,24 @@ class MemoryDocumentStore:
         held = (claims for key, claims in self._claims.items() if key.auid == auid and key != but)
         return frozenset().union(*held)
 
-    def _compare(self, key: DocumentKey, expected: str | None) -> None:
-        document = self._documents.get(key)
-        current = document.etag if document else None
+    def _newest(self, key: DocumentKey) -> Document | None:
+        return self._versions[key][-1] if key in self._versions else None
+
+    def _expected(self, key: DocumentKey, expected: str | None) -> Document | None:
+        """The newest version. Raises EtagMismatch."""
+        newest = self._newest(key)
+        current = newest.etag if newest else None
         if current != expected:
             raise EtagMismatch(current)
+        return newest
+
+    def _count(self, key: DocumentKey, before: Document | None, content: bytes | None) -> None:
+        """Raises OverQuota."""
+        use = self._use.get(key.user, Use())
+        changed = use.changed(len(before.content) if before else None, None if content is None else len(content))
+        if key.user is not None:
+            self._limits.check(use, changed)
+        self._use[key.user] = changed
 
 
 class MemoryCredentialStore:

@@ -13,11 +13,12 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.util import CommandError
 
-from xcap.storage.engine import open_engine
+from xcap.storage.database import hold, open_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
-    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from xcap.storage.database import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 """The revisions of this room's tables."""
@@ -29,24 +30,21 @@ class IncompatibleDatabase(Exception):
 
 
 async def upgrade(
-    database: str | AsyncEngine, script_location: Path = MIGRATIONS, version_table: str = VERSION_TABLE
+    database: str | Database, script_location: Path = MIGRATIONS, version_table: str = VERSION_TABLE
 ) -> None:
-    """Apply the revisions in `script_location` that the database (an engine, or a URL) does not have yet.
+    """Apply the revisions in `script_location` that the database (open, or its URL) does not have yet.
 
     Safe to call at every start, and from several processes at once. Raises IncompatibleDatabase.
     """
     if isinstance(database, str):
-        engine = open_engine(database)
-        try:
-            await upgrade(engine, script_location, version_table)
-        finally:
-            await engine.dispose()
-        return
-    async with database.begin() as connection:
-        await connection.run_sync(_upgrade, script_location, version_table)
+        async with open_database(database) as opened:
+            await upgrade(opened, script_location, version_table)
+    else:
+        await database.write(lambda connection: _upgrade(connection, script_location, version_table))
 
 
 def _upgrade(connection: Connection, script_location: Path, version_table: str) -> None:
+    hold(connection, [version_table])
     config = Config()
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
     config.attributes["connection"] = connection

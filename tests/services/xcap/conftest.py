@@ -18,14 +18,13 @@ from xcap.http.listener import HttpServer
 from xcap.ports import Change, Credential
 from xcap.service import XcapService
 from xcap.storage import migrate
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
+from xcap.storage.database import open_database
 from xcap.storage.documents import SqlDocumentStore
-from xcap.storage.engine import open_engine
 from xcap.storage.memory import MemoryCredentialStore, MemoryDocumentStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from xcap.http.connection import AsgiApp
     from xcap.http.limits import HttpLimits
@@ -91,17 +90,16 @@ async def server() -> Server:
     return made
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def any_server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+@pytest.fixture
+async def any_server(storage: str | None) -> AsyncIterator[Server]:
     """On each kind of store."""
-    if request.param == "memory":
+    if storage is None:
         yield Server()
         return
-    engine = open_engine(f"sqlite:///{tmp_path}/xcap.sqlite")
-    await migrate.upgrade(engine)
-    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-        yield Server(SqlDocumentStore(committer, reader))
-    await engine.dispose()
+    async with open_database(storage) as database:
+        await migrate.upgrade(database)
+        async with GroupCommit(database) as committer:
+            yield Server(SqlDocumentStore(database, committer))
 
 
 @contextlib.asynccontextmanager

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from xcap.ports import DocumentKey
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
+from xcap.storage.database import open_database
 from xcap.storage.documents import SqlDocumentStore
-from xcap.storage.engine import open_engine
 
 PROGRAM = Path(__file__).with_name("writing_process.py")
 REPOSITORY = Path(__file__).parents[3]
@@ -39,11 +39,9 @@ async def test_a_killed_process_loses_no_acknowledged_write(tmp_path: Path, coun
     url = f"sqlite:///{tmp_path}/killed.sqlite"
     acknowledged = await acknowledged_until_killed(url, count)
     assert len(acknowledged) >= count
-    engine = open_engine(url)
-    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-        store = SqlDocumentStore(committer, reader)
+    async with open_database(url) as database, GroupCommit(database) as committer:
+        store = SqlDocumentStore(database, committer)
         for user, name in acknowledged:
             document = await store.load(DocumentKey("notes", user, "index"))
             assert document is not None
             assert f'<n id="{name}"/>'.encode() in document.content
-    await engine.dispose()

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, DateTime, LargeBinary, bindparam, select, text
 
+from xcap.ports import Document, DocumentKey
 from xcap.storage import migrate
-from xcap.storage.engine import open_engine
-from xcap.storage.tables import metadata
+from xcap.storage.commit import GroupCommit
+from xcap.storage.database import open_database
+from xcap.storage.documents import SqlDocumentStore
+from xcap.storage.tables import credentials, metadata
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ROW = {"user": "sip:a@b", "algorithm": "MD5", "username": "a", "realm": "b", "ha1": "0" * 32}
 
 
 def differences(connection: Connection) -> list[object]:
@@ -23,12 +31,10 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
-async def test_the_revisions_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path}/db.sqlite")
-    await migrate.upgrade(engine)
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
+async def test_the_revisions_make_exactly_the_tables_of_the_code(database_url: str) -> None:
+    async with open_database(database_url) as database:
+        await migrate.upgrade(database)
+        assert await database.write(differences) == []
 
 
 async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
@@ -36,27 +42,60 @@ async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     url = f"sqlite:///{folder}/db.sqlite"
     await migrate.upgrade(url)
-    engine = open_engine(url)
-    async with engine.begin() as connection:
-        row = {"user": "sip:a@b", "algorithm": "MD5", "username": "a", "realm": "b", "ha1": "0" * 32}
-        await connection.execute(metadata.tables["xcap_credentials"].insert(), row)
-    await migrate.upgrade(url)
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("SELECT count(*) FROM xcap_credentials"))).scalar_one() == 1
-    await engine.dispose()
+    async with open_database(url) as database:
+        await database.write(lambda connection: connection.execute(credentials.insert(), ROW))
+        await migrate.upgrade(url)
+        assert await database.rows(select(credentials.c.user)) == [("sip:a@b",)]
 
 
-async def test_two_processes_may_upgrade_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/db.sqlite"
-    await asyncio.gather(migrate.upgrade(url), migrate.upgrade(url))
+async def test_two_processes_may_upgrade_at_once(database_url: str) -> None:
+    await asyncio.gather(migrate.upgrade(database_url), migrate.upgrade(database_url))
 
 
-async def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/db.sqlite"
-    await migrate.upgrade(url)
-    engine = open_engine(url)
-    async with engine.begin() as connection:
-        await connection.execute(text("UPDATE xcap_version SET version_num = '9999'"))
-    with pytest.raises(migrate.IncompatibleDatabase, match="newer"):
-        await migrate.upgrade(engine)
-    await engine.dispose()
+async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database_url: str) -> None:
+    await migrate.upgrade(database_url)
+    async with open_database(database_url) as database:
+        newer = text("UPDATE xcap_version SET version_num = '9999'")
+        await database.write(lambda connection: connection.execute(newer))
+        with pytest.raises(migrate.IncompatibleDatabase, match="newer"):
+            await migrate.upgrade(database)
+
+
+_INSERT_AS_0001 = text(
+    'INSERT INTO xcap_documents (auid, "user", name, etag, content, modified)'
+    " VALUES ('app', :user, :name, :etag, :content, :modified)"
+).bindparams(bindparam("content", type_=LargeBinary), bindparam("modified", type_=DateTime))
+
+
+async def test_documents_of_the_first_schema_stay_with_their_etags_and_times(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Revision 0003 moves their contents."""
+    utc = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, datetime.UTC)
+    contents = {("sip:a@b", "index"): bytes(range(256)), ("sip:a@b", "other"): b"", ("", "index"): b"<a/>"}
+    rows = [
+        {
+            "user": user,
+            "name": name,
+            "etag": f"e{len(content)}",
+            "content": content,
+            "modified": utc.replace(tzinfo=None),
+        }
+        for (user, name), content in contents.items()
+    ]
+    async with open_database(database_url) as database, GroupCommit(database) as committer:
+        with monkeypatch.context() as patched:
+            patched.setattr(command, "upgrade", lambda config, revision: _upgrade(config, "0001"))
+            await migrate.upgrade(database)
+        await database.write(lambda connection: connection.execute(_INSERT_AS_0001, rows))
+        await migrate.upgrade(database)
+        store = SqlDocumentStore(database, committer)
+        for (user, name), content in contents.items():
+            document = await store.load(DocumentKey("app", user or None, name))
+            assert document == Document(content, f"e{len(content)}", utc)
+        key = DocumentKey("app", "sip:a@b", "index")
+        await store.save(key, b"new", "e", expected="e256")
+        assert [version.etag for version in await store.since(key, "e256")] == ["e256", "e"]
+
+
+_upgrade = command.upgrade

@@ -14,9 +14,9 @@ from xcap.core.uri import DocumentKey, ResourceUri
 from xcap.core.usage import ApplicationUsage, Usages
 from xcap.service import XcapService
 from xcap.storage import migrate
-from xcap.storage.commit import GroupCommit, GroupRead
+from xcap.storage.commit import GroupCommit
+from xcap.storage.database import open_database
 from xcap.storage.documents import SqlDocumentStore
-from xcap.storage.engine import open_engine
 
 USAGE = ApplicationUsage(auid="notes", media_type="application/notes+xml", default_namespace=None, namespaces=())
 USERS = tuple(f"sip:u{n}@example.com" for n in range(3))
@@ -38,10 +38,9 @@ async def write(service: XcapService, writer: int) -> None:
 
 
 async def main(url: str) -> None:
-    engine = open_engine(url)
-    await migrate.upgrade(engine)
-    async with GroupCommit(engine) as committer, GroupRead(engine) as reader:
-        service = XcapService(Usages([USAGE]), SqlDocumentStore(committer, reader), Deaf())
+    await migrate.upgrade(url)
+    async with open_database(url) as database, GroupCommit(database) as committer:
+        service = XcapService(Usages([USAGE]), SqlDocumentStore(database, committer), Deaf())
         for user in USERS:
             at = ResourceUri(DocumentKey("notes", user, "index"))
             await service.put(user, at, b"<notes/>", USAGE.media_type, Conditions())

@@ -1,0 +1,151 @@
+"""What both kinds of database promise, and what SQLite's file does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Column, DateTime, Integer, LargeBinary, MetaData, String, Table, bindparam, select, text
+
+from xcap.storage.database import Database, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+things = Table(
+    "things",
+    MetaData(),
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("at", DateTime),
+    Column("content", LargeBinary),
+    Column("name", String),
+)
+_select_from = select(things.c.n).where(things.c.n >= bindparam("least")).order_by(things.c.n)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as database:
+        await database.write(lambda connection: things.create(connection))
+        yield database
+
+
+async def add(database: Database, *numbers: int) -> None:
+    await database.write(lambda connection: connection.execute(things.insert(), [{"n": n} for n in numbers]))
+
+
+async def test_rows_come_as_pythons_values(database: Database) -> None:
+    row = {"n": 1, "at": datetime(2026, 1, 2, 3, 4, 5, 6), "content": b"\x00\xff", "name": "\u00fc"}
+    await database.write(lambda connection: connection.execute(things.insert(), row))
+    [found] = await database.rows(select(things))
+    assert tuple(found) == tuple(row.values())
+    await database.write(lambda connection: connection.execute(things.update(), {"at": None, "name": None}))
+    [found] = await database.rows(select(things.c.at, things.c.name))
+    assert tuple(found) == (None, None)
+
+
+async def test_a_query_is_asked_again_with_other_parameters(database: Database) -> None:
+    await add(database, 1, 2, 3)
+    for least in (2, 3, 1):
+        found = await database.rows(_select_from, {"least": least})
+        assert [n for (n,) in found] == list(range(least, 4))
+
+
+async def test_what_work_raises_undoes_its_transaction(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        connection.execute(things.insert(), {"n": 1})
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(work)
+    assert list(await database.rows(select(things.c.n))) == []
+    await add(database, 2)
+
+
+async def test_processes_take_turns_in_writing(database: Database, database_url: str) -> None:
+    async with open_database(database_url) as other:
+        await asyncio.gather(*(add((database, other)[n % 2], n) for n in range(20)))
+        assert len(await other.rows(select(things.c.n))) == 20
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {file.name: stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()}
+
+
+class TestSqlite:
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        return tmp_path / "a 50% odd name.sqlite"
+
+    async def test_a_new_file_is_for_its_owner_only(self, file: Path) -> None:
+        """It holds password hashes; so do the files that SQLite keeps beside it."""
+        async with open_database(f"sqlite:///{file}") as database:
+            await database.write(lambda connection: things.create(connection))
+            await database.rows(select(things))
+            found = modes(file.parent)
+        assert found == {file.name + suffix: 0o600 for suffix in ("", "-wal", "-shm")}
+
+    async def test_reading_first_makes_the_file_so_too(self, file: Path) -> None:
+        async with open_database(f"sqlite:///{file}") as database:
+            assert await database.rows(select(1)) == [(1,)]
+        assert modes(file.parent) == {file.name: 0o600}
+
+    async def test_the_mode_of_a_file_that_is_there_is_its_operators(self, file: Path) -> None:
+        os.close(os.open(file, os.O_CREAT, 0o640))
+        async with open_database(f"sqlite:///{file}") as database:
+            await database.write(lambda connection: things.create(connection))
+        assert modes(file.parent) == {file.name: 0o640}
+
+    async def test_a_commit_is_flushed_to_disk_before_it_returns(self, file: Path) -> None:
+        async with open_database(f"sqlite:///{file}") as database:
+            settings = await database.write(
+                lambda connection: [
+                    connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in ("synchronous", "journal_mode")
+                ]
+            )
+        assert settings == [2, "wal"]
+
+    async def test_a_read_waits_for_no_transaction_and_sees_none_before_its_commit(self, file: Path) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def work(connection: Connection) -> None:
+            things.create(connection)
+            begun.set()
+            go_on.wait(timeout=60)
+
+        async with open_database(f"sqlite:///{file}") as database:
+            writing = asyncio.ensure_future(database.write(work))
+            await asyncio.to_thread(begun.wait, 60)
+            with pytest.raises(sqlite3.OperationalError, match="no such table"):
+                await database.rows(select(things))
+            go_on.set()
+            await writing
+            assert await database.rows(select(things)) == []
+
+    async def test_a_file_that_cannot_be_made_is_told_by_sqlite(self, tmp_path: Path) -> None:
+        async with open_database(f"sqlite:///{tmp_path}/missing/file") as database:
+            with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+                await database.rows(select(1))
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///:memory:", "mysql://host/db", "sqlite+pysqlite:///x", "postgresql://host"]
+)
+def test_other_urls_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="sqlite:///FILE or postgresql://"):
+        open_database(url)
+
+
+def test_a_refusal_repeats_no_password() -> None:
+    with pytest.raises(ValueError, match="not of the form") as refusal:
+        open_database("mysql://user:secret@host/db")
+    assert "secret" not in str(refusal.value)
