@@ -70,25 +70,28 @@ class Followers:
     """All subscription dialogs of one server."""
 
     def __init__(self) -> None:
+        self._members: set[Followed] = set()
         self._dialogs: dict[DialogId, Followed] = {}
         self._devices: dict[DeviceKey, Followed] = {}
         self._owners: defaultdict[Owner, dict[DialogId, Followed]] = defaultdict(dict)
         self._watchers: defaultdict[tuple[Owner, Watcher], dict[DialogId, Followed]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._dialogs)
+        return len(self._members)
 
     def __contains__(self, followed: Followed) -> bool:
-        return self._dialogs.get(followed.dialog.id) is followed
+        return followed in self._members
 
     def add(self, followed: Followed) -> Followed | None:
         """Take in a dialog; returns the older one of the same device that it replaces.
 
         A device that restarted has forgotten its dialog, and would get everything twice. A poll replaces nothing.
         """
-        self._dialogs[followed.dialog.id] = followed
-        self._owners[followed.key.owner][followed.dialog.id] = followed
-        self._watchers[followed.key.owner, followed.key.watcher][followed.dialog.id] = followed
+        dialog, key = followed.dialog.id, followed.key
+        self._members.add(followed)
+        self._dialogs[dialog] = followed
+        self._owners[key.owner][dialog] = followed
+        self._watchers[key.owner, key.watcher][dialog] = followed
         if not followed.lasting:
             return None
         stale = self._devices.get(followed.key)
@@ -97,6 +100,7 @@ class Followers:
 
     def remove(self, followed: Followed) -> None:
         """Forget a dialog; one that is not here stays forgotten."""
+        self._members.discard(followed)
         self._dialogs.pop(followed.dialog.id, None)
         if self._devices.get(followed.key) is followed:
             del self._devices[followed.key]
