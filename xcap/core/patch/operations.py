@@ -142,7 +142,7 @@ def write_operations(operations: Sequence[Operation], name: str, namespace: str 
     for operation in operations:
         for prefix, uri in operation.namespaces.items():
             shared.setdefault(prefix, uri)
-    own = _unused_prefix(shared)
+    own = unused_prefix(shared)
     declarations = {own: namespace, **_declarable(shared, {})}
     children: list[Node] = [_element(operation, own, declarations) for operation in operations]
     return Element(f"{own}:{name}", declarations, {}, children)
@@ -150,13 +150,14 @@ def write_operations(operations: Sequence[Operation], name: str, namespace: str 
 
 def echo(operation: Operation, namespace: str) -> Element:
     """The element of one operation, with all its namespaces declared on it, to be shown in an error."""
-    own = _unused_prefix(operation.namespaces)
+    own = unused_prefix(operation.namespaces)
     element = _element(operation, own, {})
     element.declarations |= {"": operation.namespaces.get("", ""), own: namespace}
     return element
 
 
-def _unused_prefix(namespaces: Scope) -> str:
+def unused_prefix(namespaces: Scope) -> str:
+    """A prefix that has no meaning there yet: `p`, unless it is taken."""
     names = ("p", *(f"p{number}" for number in range(len(namespaces))))
     return next(name for name in names if name not in namespaces)
 
