@@ -159,6 +159,41 @@ def test_an_example_of_rfc_5261_gives_the_result_shown_there(example: str) -> No
     assert canonical(patched(document, operations)) == canonical(result)
 
 
+@pytest.mark.parametrize(
+    ("document", "operation", "error"),
+    [
+        # 4.4.3: the parent node of the declaration must be the <doc> element, otherwise an error occurs
+        (
+            '<doc><foo xmlns:pref="urn:test"/></doc>',
+            '<replace sel="doc/namespace::pref">urn:new:xxx</replace>',
+            errors.InvalidNamespaceUri,
+        ),
+        # 4.5.1: if the following sibling node is not a white space text node, an error occurs
+        (
+            '<doc><foo a="1"/>text</doc>',
+            """<remove sel="doc/foo[@a='1']" ws="after"/>""",
+            errors.InvalidWhitespaceDirective,
+        ),
+        # 4.5.3: the prefix must not be associated with any node, and be declared on the <foo> element
+        (
+            '<doc><foo xmlns:pref="urn:test"><pref:bar/></foo></doc>',
+            '<remove sel="doc/foo/namespace::pref"/>',
+            errors.InvalidNamespacePrefix,
+        ),
+        (
+            '<doc xmlns:pref="urn:test"><foo/></doc>',
+            '<remove sel="doc/foo/namespace::pref"/>',
+            errors.InvalidNamespaceUri,
+        ),
+    ],
+)
+def test_an_example_of_rfc_5261_fails_where_it_says_so(
+    document: str, operation: str, error: type[patch.PatchError]
+) -> None:
+    with pytest.raises(error):
+        patched(document, operation)
+
+
 def test_4_5_ws_both_removes_the_white_space_before_and_after() -> None:
     assert patched("<d> <foo/> <bar/></d>", '<remove sel="d/foo" ws="both"/>') == "<d><bar/></d>"
 
@@ -271,6 +306,21 @@ def test_rfc_7351_a_2_names_below_follow_the_declaration_that_they_use() -> None
 
 
 @pytest.mark.parametrize(
+    ("document", "patch_namespaces", "element", "result"),
+    [
+        ('<doc xmlns:b="foo:"/>', 'xmlns:a="foo:"', "<a:bar/>", '<doc xmlns:b="foo:"><b:bar/></doc>'),
+        ('<doc xmlns="foo:"/>', 'xmlns:a="foo:"', "<a:bar/>", '<doc xmlns="foo:"><bar/></doc>'),
+        ('<doc xmlns:b="foo:"/>', 'xmlns="foo:"', "<bar/>", '<doc xmlns:b="foo:"><b:bar/></doc>'),
+    ],
+)
+def test_4_2_3_an_added_element_takes_the_prefix_of_the_document(
+    document: str, patch_namespaces: str, element: str, result: str
+) -> None:
+    """The example of <a:bar> that becomes <b:bar>, and with default namespaces in either document."""
+    assert patched(document, f'<add sel="*">{element}</add>', patch_namespaces) == result
+
+
+@pytest.mark.parametrize(
     ("prefixes", "compared", "chosen"),
     [(["x", "y"], "xx", "x"), (["x", "y"], "a", "x"), (["", "x", "y"], "a", ""), (["x", "y"], "z", "y")],
 )
@@ -305,6 +355,15 @@ def test_4_2_3_locally_scoped_declarations_are_copied_unaltered() -> None:
     assert result == '<doc xmlns:b="foo:"><a:bar xmlns:a="foo:"/></doc>'
 
 
+@pytest.mark.parametrize("target", ["<a:doc xmlns:a='foo:'>{}</a:doc>", "<q:doc xmlns:q='foo:'>{}</q:doc>"])
+def test_4_2_1_a_prefix_in_a_selector_is_the_diff_s_whatever_the_document_s_is(target: str) -> None:
+    """The example of sel="a:bar" with xmlns:a="foo:"."""
+    document = target.format('<bar/><bar xmlns="foo:"/>')
+    assert patched(document, '<remove sel="a:doc/a:bar"/>', 'xmlns:a="foo:"') == target.format("<bar/>").replace(
+        "'", '"'
+    )
+
+
 def test_4_2_1_an_unprefixed_name_is_in_the_default_namespace_of_the_patch() -> None:
     document = '<a:doc xmlns:a="foo:"><bar/><a:bar/></a:doc>'
     assert patched(document, '<remove sel="doc/bar"/>', 'xmlns="foo:"') == '<a:doc xmlns:a="foo:"><bar/></a:doc>'
@@ -320,6 +379,35 @@ def test_4_3_2_id_finds_an_xml_id() -> None:
     assert patched(document, """<add sel='id("ert4773")' type="@user">Bob</add>""") == (
         '<doc><foo xml:id="ert4773" user="Bob"/></doc>'
     )
+
+
+def test_5_1_the_example_of_an_error_document() -> None:
+    """That of the partial PIDF format, so with its namespace; the phrase is for people and free."""
+    example = """<patch-ops-error
+     xmlns:p="urn:ietf:params:xml:ns:pidf-diff"
+     xmlns="urn:ietf:params:xml:ns:patch-ops-error">
+     <unlocated-node
+      phrase="PHRASE"
+      ><p:add sel='id("ert4773")'>
+        <p:note>some text added</p:note>
+      </p:add></unlocated-node>
+    </patch-ops-error>"""
+    namespace = "urn:ietf:params:xml:ns:pidf-diff"
+    diff = f"""<p:pidf-diff xmlns:p="{namespace}"><p:add sel='id("ert4773")'>
+        <p:note>some text added</p:note>
+      </p:add></p:pidf-diff>"""
+    root = patch.parse(diff.encode()).root
+    with pytest.raises(errors.UnlocatedNode) as caught:
+        patch.apply_operations(
+            patch.parse(b'<doc xml:id="other"/>'), patch.read_operations(root, root.declarations, namespace), namespace
+        )
+    expected = example.replace("PHRASE", caught.value.phrase)
+    assert shape(etree.fromstring(patch.error_body(caught.value))) == shape(etree.fromstring(expected))
+
+
+def shape(element: etree._Element) -> tuple[object, ...]:
+    """Names, values and texts: neither prefixes nor white space between elements."""
+    return element.tag, dict(element.attrib), (element.text or "").strip(), [shape(child) for child in element]
 
 
 def test_5_1_the_error_document_holds_the_operation_that_failed() -> None:
