@@ -48,5 +48,5 @@ class Access:
 
 
 def without_values(node: str) -> str:
-    """A node selector with what stands in quotes left out, and cut where it is long."""
-    return _VALUE.sub(r"\1…\1", node)[:MAX_NODE]
+    """A node selector with `*` for what stands in quotes, and cut where it is long."""
+    return _VALUE.sub(r"\1*\1", node)[:MAX_NODE]

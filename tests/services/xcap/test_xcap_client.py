@@ -9,7 +9,10 @@ import pytest
 
 from tests.services.xcap.conftest import ALICE, BOB, NOTES, PASSWORD, ROOT, Server
 from xcap.client import AsyncXcapClient, DigestAuth, Refused, XcapClient
+from xcap.client.speaker import ATTEMPTS
 from xcap.core.digest import Algorithm, Challenge, Nonces, Qop
+from xcap.core.errorbody import error_body
+from xcap.core.errors import Conflict, NoParent, NotUnique, UniquenessFailure
 from xcap.core.etag import etag_of
 from xcap.core.uri import ResourceUri
 from xcap.ports import Credential, DocumentKey
@@ -120,6 +123,116 @@ async def test_a_changed_password_is_noticed_in_the_middle(server: Server, port:
         await server.credentials.put(Credential.of(ALICE, "example.com", "another"))
         with pytest.raises(Refused, match="401"):
             await client.get(KEY)
+
+
+class TestUpdates:
+    """Read, change, write on condition that nobody else wrote meanwhile; else again."""
+
+    NODE = ResourceUri(KEY, "notes/count")
+
+    @staticmethod
+    def increment(content: bytes | None) -> bytes:
+        count = 0 if content is None else int(content.removeprefix(b"<count>").removesuffix(b"</count>"))
+        return b"<count>%d</count>" % (count + 1)
+
+    async def test_of_many_updates_at_once_none_is_lost(self, port: int) -> None:
+        async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+            await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+            await asyncio.gather(*(client.update(self.NODE, self.increment) for _ in range(10)))
+            fetched = await client.get(self.NODE)
+        assert fetched is not None
+        assert fetched.content == b"<count>10</count>"
+
+    async def test_the_blocking_client_updates_too(self, port: int) -> None:
+        def story() -> list[tuple[bool, str]]:
+            with XcapClient(root(port), "alice", PASSWORD) as client:
+                made = client.update(KEY, lambda _: CONTENT, media_type=NOTES.media_type)
+                same = client.update(KEY, lambda content: content or b"")
+                first = client.update(self.NODE, self.increment)
+                second = client.update(self.NODE, self.increment)
+            return [(each.created, each.etag) for each in (made, same, first, second)]
+
+        done = await asyncio.to_thread(story)
+        assert [created for created, _ in done] == [True, False, True, False]
+        assert len({etag for _, etag in done}) == 3
+
+    async def test_a_document_that_exists_needs_no_media_type_and_a_new_one_does(self, port: int) -> None:
+        async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+            with pytest.raises(ValueError, match="media type"):
+                await client.update(KEY, lambda _: CONTENT)
+            await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+            await client.update(KEY, lambda content: (content or b"").replace(b"1", b"2"))
+            fetched = await client.get(KEY)
+        assert fetched is not None
+        assert fetched.content == CONTENT.replace(b"1", b"2")
+
+    async def test_a_node_of_no_document_is_refused_with_the_reason(self, port: int) -> None:
+        async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+            with pytest.raises(Refused, match="no-parent"):
+                await client.update(self.NODE, self.increment)
+
+    async def test_what_the_change_raises_ends_the_update(self, port: int) -> None:
+        async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+            await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+            with pytest.raises(ZeroDivisionError):
+                await client.update(KEY, lambda _: b"%d" % (1 // 0))
+            fetched = await client.get(KEY)
+        assert fetched is not None
+        assert fetched.content == CONTENT
+
+    async def test_what_is_refused_before_the_change_never_asks_for_it(self, port: int) -> None:
+        async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+            with pytest.raises(Refused, match="403"):
+                await client.update(DocumentKey("notes", BOB, "index"), lambda _: pytest.fail("called"))
+
+    async def test_who_always_comes_too_late_is_told_in_the_end(self) -> None:
+        puts = 0
+
+        def others_were_faster(request: httpx.Request) -> httpx.Response:
+            nonlocal puts
+            if request.method != "PUT":
+                return httpx.Response(200, content=CONTENT, headers={"ETag": f'"{puts}"', "Content-Type": "a/b"})
+            assert request.headers["if-match"] == f'"{puts}"'
+            puts += 1
+            return httpx.Response(412)
+
+        transport = httpx.MockTransport(others_were_faster)
+        async with AsyncXcapClient("http://h/r", "alice", PASSWORD, transport=transport) as client:
+            with pytest.raises(Refused) as refused:
+                await client.update(KEY, lambda _: b"<new/>")
+        assert (refused.value.status, puts) == (412, ATTEMPTS)
+
+
+class TestRefusals:
+    """What an answer says beside its status."""
+
+    @staticmethod
+    async def refusal(answer: httpx.Response) -> Refused:
+        transport = httpx.MockTransport(lambda _: answer)
+        async with AsyncXcapClient("http://h/r", "alice", PASSWORD, transport=transport) as client:
+            with pytest.raises(Refused) as refused:
+                await client.get(KEY)
+        return refused.value
+
+    @staticmethod
+    def conflict(error: Conflict) -> httpx.Response:
+        return httpx.Response(409, content=error_body(error), headers={"Content-Type": "application/xcap-error+xml"})
+
+    async def test_the_closest_parent_that_exists(self) -> None:
+        refused = await self.refusal(self.conflict(NoParent("notes/n%5B1%5D")))
+        assert (refused.condition, refused.ancestor) == ("no-parent", "notes/n%5B1%5D")
+
+    async def test_what_is_not_unique_and_what_would_be(self) -> None:
+        fields = (NotUnique("a/@b", ("1", "2")), NotUnique("a/@c"))
+        refused = await self.refusal(self.conflict(UniquenessFailure(fields)))
+        assert (refused.condition, refused.fields) == ("uniqueness-failure", fields)
+
+    @pytest.mark.parametrize(
+        ("field", "seconds"), [({"Retry-After": "7"}, 7), ({"Retry-After": "soon"}, None), ({}, None)]
+    )
+    async def test_when_to_try_again(self, field: dict[str, str], seconds: int | None) -> None:
+        refused = await self.refusal(httpx.Response(429, headers=field))
+        assert (refused.status, refused.retry_after) == (429, seconds)
 
 
 class TestDigestAuth:
