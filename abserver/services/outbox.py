@@ -26,6 +26,8 @@ class Outbox:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._waiting: list[Record] = []
+        self._under_way = 0
+        """Writes of records that were put."""
         self._filled = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -57,13 +59,17 @@ class Outbox:
                 await self._write_put(batch)
             if not self._waiting:
                 self._filled.clear()
-                self._idle.set()
 
     async def _write_put(self, batch: list[Record]) -> None:
+        self._under_way += 1
         try:
             await self._journal.write(*batch)
         except Exception:  # the journal has its own ways to fail; a restart finds less done than was, and does it again
             log.exception("records could not be written", extra={"records": len(batch)})
+        finally:
+            self._under_way -= 1
+            if not self._waiting and not self._under_way:
+                self._idle.set()
 
     async def drained(self) -> None:
         """Wait until everything that was put is written, or was tried."""

@@ -215,6 +215,11 @@ class Convergence(RuleBasedStateMachine):
         if restart:
             self.start_server()
 
+    @precondition(lambda self: self.world.is_up)
+    @rule()
+    def collect_garbage(self) -> None:
+        self.run(self.world.server.collector.collect())
+
     @precondition(lambda self: not self.world.is_up)
     @rule()
     def start_server(self) -> None:

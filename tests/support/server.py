@@ -13,6 +13,7 @@ from abserver.bus.local import LocalBus
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.services.authenticating import Authenticator
 from abserver.services.authorizing import Authorizer
+from abserver.services.collecting import Collector
 from abserver.services.followers import Followers
 from abserver.services.notifying import Notifier
 from abserver.services.outbox import Outbox
@@ -81,6 +82,7 @@ class SimServer:
         self.relating = Relating(self.followers, known.relations)
         self.authorizer = Authorizer(self._documents, DEFAULT_LEVELS)
         self.outbox = Outbox(self.journal)
+        self.collector = Collector(self.journal, self.outbox, self.lists)
         self.notifier = Notifier(
             sender=self.node,
             outbox=self.outbox,

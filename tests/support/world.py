@@ -58,6 +58,8 @@ class World:
         self.limits = Limits()
         self.expected_errors: set[str] = set()
         """Messages that the log may have at level error."""
+        self.background: list[asyncio.Task[None]] = []
+        """Work that a test has running, to be ended with it."""
         self._server: SimServer | None = None
         self._killed: list[SimServer] = []
         """Kept, since what waits in them waits forever."""
