@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from xcap.core.digest import Algorithm
+    from xcap.core.selector import NodeSelector
 
 __all__ = [
     "Change",
@@ -158,16 +159,16 @@ class DocumentStore(Protocol):
         """The documents of one user (or of the global tree) in one usage, with their etags, by name."""
         ...
 
-    async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
-        """The documents of this name in the trees of all users in one usage, with their etags, by user."""
+    async def list_named(self, auid: str, name: str) -> Sequence[tuple[str, str]]:
+        """(user, etag) of each document of this name in a user's tree of one usage, by user."""
         ...
 
     async def list_user(self, user: str) -> Sequence[Listed]:
         """All documents of one user, by usage and name."""
         ...
 
-    async def claimed(self, auid: str, values: Collection[str]) -> frozenset[str]:
-        """Those of the values that some document of the usage holds."""
+    async def holders(self, auid: str, values: Collection[str]) -> Mapping[str, DocumentKey]:
+        """Those of the values that some document of the usage holds, and which."""
         ...
 
 
@@ -186,8 +187,11 @@ class DocumentSource(Protocol):
     Who may read them is for the usage's policy to say, as with stored ones.
     """
 
-    async def load(self, key: DocumentKey) -> Computed | None:
-        """The document as of now; None if there is none."""
+    async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
+        """The document as of now; None if there is none.
+
+        node: what of it is asked for; a source may leave out what cannot change that, but the etag is the document's.
+        """
         ...
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:

@@ -16,7 +16,8 @@ one gets it. Computed documents come from their source, and answer 405 to whoeve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import asyncio
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -38,11 +39,11 @@ from xcap.core.xml import parse_document
 from xcap.ports import Change, Claimed, EtagMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Set
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 
     from xcap.core.etag import Conditions
     from xcap.core.uri import DocumentKey, ResourceUri
-    from xcap.ports import ChangeSink, DocumentSource, DocumentStore, InUse
+    from xcap.ports import ChangeSink, Computed, Document, DocumentSource, DocumentStore, InUse
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 METHODS = (*READ_METHODS, "PUT", "DELETE")
@@ -51,6 +52,8 @@ MAX_ATTEMPTS = 100
 """Times that one request is worked on. Each attempt that fails is another writer's success."""
 
 
+MAX_REPORTED = 10
+"""Values that are named in the report of a conflict."""
 MAX_SUGGESTIONS = 3
 """Free values that are named for one that is not."""
 
@@ -90,8 +93,12 @@ class _Version:
 
     content: bytes | None
     etag: str | None
-    claims: Mapping[str, str] = field(default_factory=dict)
-    """The values that it holds alone, if its usage has such values, and where they stand in it."""
+    claims: Sequence[tuple[str, str]] = ()
+    """The values that it is to hold alone, if its usage has such values, and where each stands in it."""
+
+    @property
+    def values(self) -> frozenset[str]:
+        return frozenset(value for value, _ in self.claims)
 
     @classmethod
     def of(cls, content: bytes | None) -> _Version:
@@ -101,7 +108,7 @@ class _Version:
     def valid(cls, content: bytes, usage: ApplicationUsage, key: DocumentKey) -> _Version:
         """Raises TooLarge and the Conflicts of a document that may not be stored."""
         document = usage.validate(content, key.user)
-        claims = usage.unique.values(document) if usage.unique else {}
+        claims = usage.unique.values(document) if usage.unique else ()
         return cls(content, etag_of(content), claims)
 
 
@@ -146,8 +153,8 @@ class XcapService:
         """
         resource = self._canonical(resource)
         usage = self._authorized(requester, resource.key, Operation.READ)
-        content, etag = await self._stored(resource.key)
         selector = _selector(usage, resource)
+        content, etag = await self._stored(resource.key, selector)
         if selector is None:
             found = Representation(etag, content, usage.media_type)
         else:
@@ -223,13 +230,20 @@ class XcapService:
             raise MethodNotAllowed(READ_METHODS)
         return selector
 
-    async def _stored(self, key: DocumentKey) -> tuple[bytes, str]:
-        """The content and etag of a document, made by the server or stored. Raises NotFound."""
+    async def _stored(self, key: DocumentKey, node: NodeSelector | None) -> tuple[bytes, str]:
+        """The content and etag of a document, made by the server or stored. Raises NotFound.
+
+        Of a computed document it may be no more than what `node` needs.
+        """
         provided = self._usages.provided.get(key)
         if provided is not None:
             return provided, etag_of(provided)
-        at = self._sources.get(key.auid) if self._usages.is_computed(key) else self._store
-        document = None if at is None else await at.load(key)
+        document: Document | Computed | None
+        if self._usages.is_computed(key):
+            source = self._sources.get(key.auid)
+            document = None if source is None else await source.load(key, node)
+        else:
+            document = await self._store.load(key)
         if document is None:
             raise NotFound("there is no such document")
         return document.content, document.etag
@@ -248,11 +262,13 @@ class XcapService:
             version = edit(base)
             if version.etag == base.etag and key not in self._newest:
                 return version
-            new = version.claims.keys() - free - _held(usage, base)
+            new = version.values - free - _held(usage, base)
             if new:
                 await self._check_unused(usage, version, new)
                 free |= new
                 continue
+            if len(version.claims) > len(version.values):
+                raise await self._not_unique(usage, version, ())
             try:
                 await self._save(usage, key, base, version)
             except EtagMismatch:
@@ -272,33 +288,35 @@ class XcapService:
                 return _ABSENT if document is None else _Version(document.content, document.etag)
         return self._newest[key]
 
-    async def _check_unused(self, usage: ApplicationUsage, version: _Version, values: Iterable[str]) -> None:
+    async def _check_unused(self, usage: ApplicationUsage, version: _Version, values: Collection[str]) -> None:
         """Raises UniquenessFailure for values that are something beside the documents."""
-        used = [value for value in values if await self._in_use(value)]
+        used = await self._used(values)
         if used:
             raise await self._not_unique(usage, version, used)
 
+    async def _used(self, values: Collection[str]) -> frozenset[str]:
+        answers = await asyncio.gather(*(self._in_use(value) for value in values))
+        return frozenset(value for value, used in zip(values, answers, strict=True) if used)
+
     async def _not_unique(
-        self, usage: ApplicationUsage, version: _Version, values: Collection[str]
+        self, usage: ApplicationUsage, version: _Version, elsewhere: Collection[str]
     ) -> UniquenessFailure:
-        """The conflict about these values of the version, with others that are free at the moment (§11.1)."""
+        """The conflict about values that exist elsewhere or stand in the version twice (§11.1)."""
+        places = list(islice(_conflicts(version, elsewhere), MAX_REPORTED))
         return UniquenessFailure(
-            [
-                NotUnique(place, await self._free_like(usage, value))
-                for value, place in version.claims.items()
-                if value in values
-            ]
+            [NotUnique(place, await self._free_like(usage, version, value)) for value, place in places]
         )
 
-    async def _free_like(self, usage: ApplicationUsage, value: str) -> tuple[str, ...]:
-        candidates = tuple(usage.unique.alternatives(value)) if usage.unique else ()
-        claimed = await self._store.claimed(usage.auid, candidates)
-        free = [each for each in candidates if each not in claimed and not await self._in_use(each)]
-        return tuple(islice(free, MAX_SUGGESTIONS))
+    async def _free_like(self, usage: ApplicationUsage, version: _Version, value: str) -> tuple[str, ...]:
+        """Others that are free at the moment, to suggest."""
+        alternatives = usage.unique.alternatives(value) if usage.unique else ()
+        candidates = [each for each in alternatives if each not in version.values]
+        taken = (await self._store.holders(usage.auid, candidates)).keys() | await self._used(candidates)
+        return tuple(islice((each for each in candidates if each not in taken), MAX_SUGGESTIONS))
 
     async def _save(self, usage: ApplicationUsage, key: DocumentKey, base: _Version, version: _Version) -> None:
         """Called without a pause after `_base`, so that saves reach the store in the order of their versions."""
-        claims = frozenset(version.claims) if usage.unique else None
+        claims = version.values if usage.unique else None
         self._newest[key] = version
         try:
             if version.content is not None and version.etag is not None:
@@ -329,11 +347,21 @@ def _placed(
     return put_node(base.content, selector, body)
 
 
+def _conflicts(version: _Version, elsewhere: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The values that exist elsewhere, or before their place in the version, with these places."""
+    before: set[str] = set()
+    for value, place in version.claims:
+        if value in elsewhere or value in before:
+            yield value, place
+        before.add(value)
+
+
 def _held(usage: ApplicationUsage, base: _Version) -> Set[str]:
     """The values that a version, perhaps one from the store, holds alone."""
     if usage.unique is None or base.content is None:
         return frozenset()
-    return (base.claims or usage.unique.values(parse_document(base.content))).keys()
+    held = base.claims or usage.unique.values(parse_document(base.content))
+    return {value for value, _ in held}
 
 
 def _without(content: bytes, selector: NodeSelector | None, check: Callable[[], None]) -> bytes | None:

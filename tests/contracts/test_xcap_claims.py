@@ -44,33 +44,33 @@ async def test_a_value_has_one_holder_and_the_other_is_told_which_it_cannot_have
         await save(store, BOB, "e1", None, "a", "c")
     assert refusal.value.values == {"a"}
     assert await store.load(BOB) is None
-    assert await store.claimed("app", ["a", "b", "c"]) == {"a", "b"}
+    assert set(await store.holders("app", ["a", "b", "c"])) == {"a", "b"}
 
 
 async def test_a_document_keeps_its_values_and_gives_up_those_that_it_no_longer_names(store: DocumentStore) -> None:
     await save(store, ALICE, "e1", None, "a", "b")
     await save(store, ALICE, "e2", "e1", "b", "c")
     await save(store, BOB, "e1", None, "a")
-    assert await store.claimed("app", ["a", "b", "c"]) == {"a", "b", "c"}
+    assert set(await store.holders("app", ["a", "b", "c"])) == {"a", "b", "c"}
 
 
 async def test_a_removed_document_holds_nothing(store: DocumentStore) -> None:
     await save(store, ALICE, "e1", None, "a")
     await store.delete(ALICE, expected="e1")
-    assert await store.claimed("app", ["a"]) == frozenset()
+    assert await store.holders("app", ["a"]) == {}
     await save(store, BOB, "e1", None, "a")
 
 
 async def test_a_save_that_says_nothing_of_values_leaves_them(store: DocumentStore) -> None:
     await save(store, ALICE, "e1", None, "a")
     await store.save(ALICE, b"y", "e2", expected="e1")
-    assert await store.claimed("app", ["a"]) == {"a"}
+    assert set(await store.holders("app", ["a"])) == {"a"}
 
 
 async def test_a_refused_save_claims_nothing(store: DocumentStore) -> None:
     with pytest.raises(EtagMismatch):
         await save(store, ALICE, "e1", "e0", "a")
-    assert await store.claimed("app", ["a"]) == frozenset()
+    assert await store.holders("app", ["a"]) == {}
 
 
 async def test_usages_and_trees_are_apart_in_what_they_hold(store: DocumentStore) -> None:
@@ -80,7 +80,7 @@ async def test_usages_and_trees_are_apart_in_what_they_hold(store: DocumentStore
         await save(store, GLOBAL, "e", None, "a")
     await save(store, GLOBAL, "e", None, "b")
     await save(store, GLOBAL, "e2", "e", "b")
-    assert await store.claimed("other", ["a", "b"]) == {"a"}
+    assert set(await store.holders("other", ["a", "b"])) == {"a"}
 
 
 async def test_of_many_that_want_one_value_at_once_exactly_one_gets_it(store: DocumentStore) -> None:
@@ -88,7 +88,8 @@ async def test_of_many_that_want_one_value_at_once_exactly_one_gets_it(store: Do
     results = await asyncio.gather(*(save(store, key, "e", None, "a") for key in keys), return_exceptions=True)
     [winner] = [key for key, result in zip(keys, results, strict=True) if result is None]
     assert sum(isinstance(result, Claimed) for result in results) == 49
-    assert [key for key, _ in await store.list_named("app", "index")] == [winner]
+    assert [user for user, _ in await store.list_named("app", "index")] == [winner.user]
+    assert await store.holders("app", ["a", "b"]) == {"a": winner}
 
 
 async def test_a_value_given_up_is_free_for_the_next_write_of_the_same_moment(store: DocumentStore) -> None:
@@ -96,7 +97,7 @@ async def test_a_value_given_up_is_free_for_the_next_write_of_the_same_moment(st
     await asyncio.gather(
         save(store, ALICE, "e2", "e1", "b"), save(store, BOB, "e1", None, "a"), save(store, BOB, "e2", "e1", "a", "c")
     )
-    assert await store.claimed("app", ["a", "b", "c"]) == {"a", "b", "c"}
+    assert set(await store.holders("app", ["a", "b", "c"])) == {"a", "b", "c"}
     with pytest.raises(Claimed):
         await save(store, ALICE, "e3", "e2", "c")
 
@@ -105,13 +106,16 @@ async def test_a_document_may_hold_thousands_of_values(store: DocumentStore) -> 
     values = [f"sip:service{n}@example.com" for n in range(10_000)]
     await save(store, ALICE, "e1", None, *values)
     await save(store, ALICE, "e2", "e1", *values[:-1])
-    assert len(await store.claimed("app", values)) == 9_999
+    assert len(await store.holders("app", values)) == 9_999
 
 
 async def test_documents_of_one_name_are_found_in_the_trees_of_all_users(store: DocumentStore) -> None:
     for key in (BOB, ALICE, GLOBAL, DocumentKey("app", ALICE.user, "other"), DocumentKey("x", ALICE.user, "index")):
         await store.save(key, b"", f"e-{key.user}", expected=None)
-    assert list(await store.list_named("app", "index")) == [(ALICE, f"e-{ALICE.user}"), (BOB, f"e-{BOB.user}")]
+    assert list(await store.list_named("app", "index")) == [
+        (ALICE.user, f"e-{ALICE.user}"),
+        (BOB.user, f"e-{BOB.user}"),
+    ]
 
 
 async def test_all_documents_of_a_user_are_listed_with_size_and_time(store: DocumentStore) -> None:

@@ -6,7 +6,7 @@ Law: a document is stored only after `ApplicationUsage.validate` took it, whole,
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -50,8 +50,8 @@ UniquenessFailure or ConstraintFailure (RFC 4825 §5.3)."""
 class Unique:
     """Values that no two documents of a usage may share, whoever's they are (RFC 4825 §5.3)."""
 
-    values: Callable[[etree._Element], Mapping[str, str]]
-    """root -> the values, each in the form by which it is compared, with the node selector of its place (§11.1)."""
+    values: Callable[[etree._Element], Sequence[tuple[str, str]]]
+    """root -> the values, each in the form by which it is compared and with the node selector of its place (§11.1)."""
     alternatives: Callable[[str], Iterable[str]]
     """A value -> finitely many others like it, to be suggested if they are free."""
 

@@ -76,7 +76,7 @@ def open_ledger(connection: Connection, keys: Collection[DocumentKey], wanted: C
     """What the documents `keys` hold, and who holds the values that are `wanted`."""
     held: dict[Claim, DocumentKey] = {}
     for auid in {auid for auid, _ in wanted}:
-        held.update(holders(connection, auid, [value for of, value in wanted if of == auid]))
+        held.update(_holders(connection, auid, [value for of, value in wanted if of == auid]))
     for some in _portions(keys):
         places = [(key.auid, key.user or "", key.name) for key in some]
         for row in connection.execute(_held_by, {"places": places}):
@@ -84,7 +84,7 @@ def open_ledger(connection: Connection, keys: Collection[DocumentKey], wanted: C
     return Ledger(held)
 
 
-def holders(connection: Connection, auid: str, values: Collection[str]) -> dict[Claim, DocumentKey]:
+def _holders(connection: Connection, auid: str, values: Collection[str]) -> dict[Claim, DocumentKey]:
     """Which documents hold which of the values."""
     held: dict[Claim, DocumentKey] = {}
     for some in _portions(values):

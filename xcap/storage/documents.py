@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, func, select
 
 from xcap.ports import Document, DocumentKey, Listed, StoreLimits
-from xcap.storage.claims import holders
 from xcap.storage.database import hold
 from xcap.storage.document_writes import GLOBAL, Group, Write, at_place, place_of, read_ledger, read_newest, read_use
-from xcap.storage.tables import documents, versions
+from xcap.storage.tables import claims, documents, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -41,9 +40,9 @@ class SqlDocumentStore:
         rows = await self._database.rows(_select_names, place_of(DocumentKey(auid, user, "")))
         return [(DocumentKey(auid, user, name), etag) for name, etag in rows]
 
-    async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
+    async def list_named(self, auid: str, name: str) -> Sequence[tuple[str, str]]:
         rows = await self._database.rows(_select_named, {"auid": auid, "name": name})
-        return [(DocumentKey(auid, user, name), etag) for user, etag in rows]
+        return [(user, etag) for user, etag in rows]
 
     async def list_user(self, user: str) -> Sequence[Listed]:
         rows = await self._database.rows(_select_of_user, {"user": user})
@@ -52,8 +51,12 @@ class SqlDocumentStore:
             for auid, name, etag, modified, size in rows
         ]
 
-    async def claimed(self, auid: str, values: Collection[str]) -> frozenset[str]:
-        return await self._committer.do(_claimed, (auid, values))  # a statement of any length is for the writer only
+    async def holders(self, auid: str, values: Collection[str]) -> Mapping[str, DocumentKey]:
+        held: dict[str, DocumentKey] = {}
+        for value in values:
+            for user, name in await self._database.rows(_select_holder, {"auid": auid, "value": value}):
+                held[value] = DocumentKey(auid, user or None, name)
+        return held
 
     async def save(
         self,
@@ -71,18 +74,12 @@ class SqlDocumentStore:
 
     def _write(self, connection: Connection, writes: Sequence[Write]) -> Sequence[Exception | None]:
         users = {write.key.user for write in writes if write.key.user is not None}
-        hold(connection, users)
+        hold(connection, users | {f"values of {write.key.auid}" for write in writes if write.claims is not None})
         newest = read_newest(connection, {write.key for write in writes})
         group = Group(self._limits, newest, read_use(connection, users), read_ledger(connection, writes))
         results = [group.take(write) for write in writes]
         group.store(connection)
         return results
-
-
-def _claimed(
-    connection: Connection, wanted: Sequence[tuple[str, Collection[str]]]
-) -> Sequence[frozenset[str] | Exception]:
-    return [frozenset(value for _, value in holders(connection, auid, values)) for auid, values in wanted]
 
 
 def _document(row: Sequence[Any]) -> Document:
@@ -117,4 +114,7 @@ _select_of_user = (
     select(documents.c.auid, documents.c.name, documents.c.etag, documents.c.modified, documents.c.size)
     .where(documents.c.user == bindparam("user"))
     .order_by(documents.c.auid, documents.c.name)
+)
+_select_holder = select(claims.c.user, claims.c.name).where(
+    claims.c.auid == bindparam("auid"), claims.c.value == bindparam("value")
 )

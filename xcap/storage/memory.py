@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xcap.ports import Claimed, Credential, Document, DocumentKey, EtagMismatch, Listed, StoreLimits, Use
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 class MemoryDocumentStore:
@@ -41,7 +41,8 @@ class MemoryDocumentStore:
         before = self._expected(key, expected)
         if etag == expected:
             return
-        taken = (claims or frozenset()) & self._held(key.auid, but=key)
+        held = await self.holders(key.auid, claims or ())
+        taken = frozenset(value for value, holder in held.items() if holder != key)
         if taken:
             raise Claimed(taken)
         self._count(key, before, content)
@@ -64,13 +65,12 @@ class MemoryDocumentStore:
         )
         return sorted(found, key=lambda entry: entry[0].name)
 
-    async def list_named(self, auid: str, name: str) -> Sequence[tuple[DocumentKey, str]]:
-        found = [
-            (key.user, key, versions[-1].etag)
+    async def list_named(self, auid: str, name: str) -> Sequence[tuple[str, str]]:
+        return sorted(
+            (key.user, versions[-1].etag)
             for key, versions in self._versions.items()
             if (key.auid, key.name) == (auid, name) and key.user is not None
-        ]
-        return [(key, etag) for _, key, etag in sorted(found)]
+        )
 
     async def list_user(self, user: str) -> Sequence[Listed]:
         found = (
@@ -80,12 +80,9 @@ class MemoryDocumentStore:
         )
         return sorted(found, key=lambda listed: (listed.key.auid, listed.key.name))
 
-    async def claimed(self, auid: str, values: Collection[str]) -> frozenset[str]:
-        return self._held(auid) & frozenset(values)
-
-    def _held(self, auid: str, but: DocumentKey | None = None) -> frozenset[str]:
-        held = (claims for key, claims in self._claims.items() if key.auid == auid and key != but)
-        return frozenset().union(*held)
+    async def holders(self, auid: str, values: Collection[str]) -> Mapping[str, DocumentKey]:
+        held = {value: key for key, claims in self._claims.items() if key.auid == auid for value in claims}
+        return {value: held[value] for value in values if value in held}
 
     def _newest(self, key: DocumentKey) -> Document | None:
         return self._versions[key][-1] if key in self._versions else None

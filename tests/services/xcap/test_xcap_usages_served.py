@@ -19,16 +19,18 @@ from xcap.service import Representation, XcapService
 from xcap.storage.memory import MemoryDocumentStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lxml import etree
+
+    from xcap.core.selector import NodeSelector
 
 ALICE, BOB, SERVER = "sip:alice@example.com", "sip:bob@example.com", "sip:rls@example.com"
 ALWAYS = Conditions()
 
 
-def _values(document: etree._Element) -> Mapping[str, str]:
-    return {str(each.get("name")): f"rooms/room[{n}]/@name" for n, each in enumerate(document, 1)}
+def _values(document: etree._Element) -> Sequence[tuple[str, str]]:
+    return [(str(each.get("name")), f"rooms/room[{n}]/@name") for n, each in enumerate(document, 1)]
 
 
 ROOMS = ApplicationUsage(
@@ -47,7 +49,7 @@ INDEX = DocumentKey("rooms", None, "index")
 class Index:
     """A computed document."""
 
-    async def load(self, key: DocumentKey) -> Computed | None:
+    async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
         return Computed(b"<index><a/></index>", "tag") if key == INDEX else None
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
@@ -120,6 +122,18 @@ class TestUniqueValues:
             await world.put(BOB, "den", "hall", "nook")
         assert [field.field for field in refusal.value.fields] == ["rooms/room[1]/@name", "rooms/room[2]/@name"]
 
+    async def test_a_value_that_stands_twice_in_one_document_is_refused_at_its_second_place(self, world: World) -> None:
+        await world.put(BOB, "hall-3")
+        with pytest.raises(UniquenessFailure) as refusal:
+            await world.put(ALICE, "hall", "hall-2", "hall")
+        [field] = refusal.value.fields
+        assert (field.field, field.alternatives) == ("rooms/room[3]/@name", ("hall-4", "hall-5", "hall-6"))
+
+    async def test_a_report_names_ten_values_at_most(self, world: World) -> None:
+        with pytest.raises(UniquenessFailure) as refusal:
+            await world.put(ALICE, *["attic"] * 50)
+        assert len(refusal.value.fields) == 10
+
     async def test_a_usage_that_knows_no_others_suggests_none(self) -> None:
         world = World(replace(ROOMS, unique=Unique(_values, lambda value: ())))
         with pytest.raises(UniquenessFailure) as refusal:
@@ -138,7 +152,7 @@ class TestUniqueValues:
         await world.put(ALICE, "hall")
         world.used.add("hall")
         await world.add(ALICE, "den")
-        assert await world.store.claimed("rooms", ["hall", "den"]) == {"hall", "den"}
+        assert set(await world.store.holders("rooms", ["hall", "den"])) == {"hall", "den"}
 
     async def test_of_many_users_who_want_one_value_at_once_exactly_one_gets_it(self, world: World) -> None:
         users = [f"sip:user{n}@example.com" for n in range(20)]
@@ -150,7 +164,7 @@ class TestUniqueValues:
     async def test_edits_of_one_document_at_once_are_all_in_it(self, world: World) -> None:
         await world.put(ALICE)
         await asyncio.gather(*(world.add(ALICE, f"r{n}") for n in range(20)))
-        assert len(await world.store.claimed("rooms", [f"r{n}" for n in range(20)])) == 20
+        assert len(await world.store.holders("rooms", [f"r{n}" for n in range(20)])) == 20
 
     async def test_a_document_made_and_removed_over_and_over_at_once_ends_in_one_state(self, world: World) -> None:
         async def remove() -> None:
@@ -160,7 +174,7 @@ class TestUniqueValues:
         results = await asyncio.gather(*works, return_exceptions=True)
         assert all(result is None or isinstance(result, NotFound) for result in results)
         left = await world.store.load(DocumentKey("rooms", ALICE, "index"))
-        held = await world.store.claimed("rooms", [f"r{n}" for n in range(10)])
+        held = await world.store.holders("rooms", [f"r{n}" for n in range(10)])
         assert len(held) == (left is not None)
 
 
