@@ -549,9 +549,10 @@ async def test_more_subscriptions_than_allowed_get_503_and_retry_after(world: Wo
     assert (await bob.refresh()).status == 200
 
 
+@pytest.mark.parametrize("limits", [Limits(devices=2), Limits(subscriptions=2)])
 @story
-async def test_limits_hold_for_requests_that_come_together(world: World) -> None:
-    world.limits = Limits(devices=2)
+async def test_limits_hold_for_requests_that_come_together(world: World, limits: Limits) -> None:
+    world.limits = limits
     world.journal.latency = 0.1
     await world.restart()
     world.put_card(ANN, card())
