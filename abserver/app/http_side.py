@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from abserver.app.documents import CardChanges
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
 from xcap.http.tls import Tls
+from xcap.ports import StoreLimits
 from xcap.service import XcapService
+from xcap.sources import standard_sources
 
 if TYPE_CHECKING:
     from abserver.app.logins import Logins
@@ -28,12 +30,30 @@ def http_side(
         algorithms=settings.auth.http_algorithms,
         trusted_peers=settings.http.trusted_peers,
     )
+
+    async def is_user(uri: str) -> bool:
+        return await stores.credentials.credential(uri) is not None
+
+    service = XcapService(
+        usages,
+        stores.documents,
+        CardChanges(bus.publish),
+        sources=standard_sources(usages, stores.documents, settings.http.xcap_root),
+        in_use=is_user,
+        trusted=settings.auth.trusted_users,
+    )
     return XcapApp(
-        XcapService(usages, stores.documents, CardChanges(bus.publish)),
+        service,
         DigestAuthenticator(stores.credentials, logins.nonces, rules, logins.throttle, clock=clock.now),
         settings.http.xcap_root,
         usages,
     )
+
+
+def store_limits(settings: Settings) -> StoreLimits:
+    """What the document store keeps of one user."""
+    storage = settings.storage
+    return StoreLimits(documents=storage.user_documents, octets=storage.user_octets, versions=storage.versions)
 
 
 def certificate(settings: Settings) -> Tls | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
 from abserver.app.documents import XcapDocuments
-from abserver.app.http_side import certificate, http_side
+from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.logins import Logins
 from abserver.app.restoring import restored
 from abserver.app.stores import open_stores
@@ -91,7 +91,7 @@ class Server:
     async def _start(self, started: contextlib.AsyncExitStack) -> None:
         settings, clock, bus = self._settings, SystemClock(), LocalBus()
         self._certificate = certificate(settings)
-        stores = await started.enter_async_context(open_stores(settings.storage.url))
+        stores = await started.enter_async_context(open_stores(settings.storage.url, store_limits(settings)))
         await stores.journal.collect()
         logins = Logins.of(settings)
         events = EventSide(settings, stores, await stores.journal.load(), logins, clock)

@@ -17,6 +17,8 @@ from xcap.storage.documents import SqlDocumentStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from xcap.ports import StoreLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -28,8 +30,10 @@ class Stores:
 
 
 @contextlib.asynccontextmanager
-async def open_stores(url: str) -> AsyncIterator[Stores]:
+async def open_stores(url: str, limits: StoreLimits | None = None) -> AsyncIterator[Stores]:
     """The stores in the database at `url`, brought to this program's schema.
+
+    limits: on what is kept of one user.
 
     On leaving, what waits to be written is written. Raises IncompatibleDatabase and the driver's errors.
     """
@@ -39,6 +43,6 @@ async def open_stores(url: str) -> AsyncIterator[Stores]:
         async with GroupCommit(database) as committer:
             yield Stores(
                 credentials=SqlCredentialStore(database, committer),
-                documents=SqlDocumentStore(database, committer),
+                documents=SqlDocumentStore(database, committer, limits),
                 journal=SqlJournal(database, committer),
             )

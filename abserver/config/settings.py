@@ -23,6 +23,7 @@ from abserver.config.values import (
     Realm,
     StorageUrl,
     XcapRoot,
+    Xuis,
 )
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.sip.transport import Address
@@ -124,6 +125,15 @@ class StorageSettings(_Section):
     """Database address `sqlite:///FILE`. The file is made if it is missing; a relative path counts from the folder in
     which the command is started, an absolute one has four slashes: `sqlite:////var/lib/abserver/abserver.db`."""
 
+    user_documents: Annotated[int, Field(ge=1)] = 200
+    """Documents that one user may have, in all usages together; one more is answered 507."""
+
+    user_octets: Annotated[int, Field(ge=1)] = 16 * 1024 * 1024
+    """Bytes in all documents of one user together; more is answered 507."""
+
+    versions: Annotated[int, Field(ge=0)] = 20
+    """Former versions that are kept of each document, to tell differences from them. At most a megabyte of each."""
+
 
 class AuthSettings(_Section):
     """How users prove who they are (digest: RFC 7616, RFC 8760), the same way in SIP and HTTP."""
@@ -151,6 +161,10 @@ class AuthSettings(_Section):
 
     longest_wait: Annotated[int, Field(ge=1)] = 900
     """Longest such wait, in seconds; failures are forgotten when there was none for as long."""
+
+    trusted_users: Xuis = ()
+    """Users that are servers of the domain, such as a presence or resource list server with its own login: they may
+    read the lists and rules of all users, and write global documents (RFC 4825 §5.7)."""
 
 
 class CardSettings(_Section):

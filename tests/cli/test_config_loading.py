@@ -120,7 +120,7 @@ def test_a_section_that_is_a_value_lists_its_keys(file: Path, monkeypatch: pytes
     monkeypatch.setenv("ABSERVER_AUTH", "example.com")
     assert _problems(file) == [
         "environment ABSERVER_AUTH: auth: is a section, not a value; set one of its keys: realm, "
-        "sip_algorithms, http_algorithms, user_failures, source_failures, longest_wait",
+        "sip_algorithms, http_algorithms, user_failures, source_failures, longest_wait, trusted_users",
         f"{file}: log: is a section, not a value; set one of its keys: level, access",
     ]
 

@@ -6,6 +6,7 @@ import ipaddress
 
 import pytest
 
+import xcap.values
 from abserver.config import values
 from abserver.sip.transport import Address
 
@@ -38,19 +39,19 @@ def test_a_port_out_of_range_is_refused(text: str) -> None:
 
 
 def test_a_network_may_be_one_address() -> None:
-    assert values.parse_network("192.0.2.7") == ipaddress.ip_network("192.0.2.7/32")
-    assert values.parse_network("FD00:0::/8") == ipaddress.ip_network("fd00::/8")
+    assert xcap.values.parse_network("192.0.2.7") == ipaddress.ip_network("192.0.2.7/32")
+    assert xcap.values.parse_network("FD00:0::/8") == ipaddress.ip_network("fd00::/8")
 
 
 def test_a_network_that_names_a_host_is_refused_with_the_network_meant() -> None:
     with pytest.raises(ValueError, match=r"did you mean '10\.0\.0\.0/8'"):
-        values.parse_network("10.0.0.1/8")
+        xcap.values.parse_network("10.0.0.1/8")
 
 
 @pytest.mark.parametrize("text", ["proxy.example.com", "10.0.0.0/33", "", "10.0.0"])
 def test_a_network_that_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write it like"):
-        values.parse_network(text)
+        xcap.values.parse_network(text)
 
 
 @pytest.mark.parametrize(
@@ -64,13 +65,13 @@ def test_a_network_that_is_none_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_a_domain_is_kept_in_lower_case(text: str, domain: str) -> None:
-    assert values.parse_domain(text) == domain
+    assert xcap.values.parse_domain(text) == domain
 
 
 @pytest.mark.parametrize("text", ["", "a b", "-a.example", "sip:example.com", "alice@example.com", "a..b", "a" * 300])
 def test_a_domain_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no domain"):
-        values.parse_domain(text)
+        xcap.values.parse_domain(text)
 
 
 @pytest.mark.parametrize("text", ["sqlite://", "sqlite:///", "postgresql://u:secret@h/d", "abserver.db"])
@@ -83,13 +84,13 @@ def test_a_storage_url_that_is_none_is_refused_without_repeating_its_password(te
 @pytest.mark.parametrize("text", ["", "/", "xcap-root", "/xcap-root/", "/a~~b", "/a b", "http://example.com/xcap"])
 def test_an_xcap_root_that_is_no_plain_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no XCAP root"):
-        values.parse_xcap_root(text)
+        xcap.values.parse_xcap_root(text)
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\r\nb", "x" * 300])
 def test_a_realm_that_could_not_stand_in_a_header_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no realm"):
-        values.parse_realm(text)
+        xcap.values.parse_realm(text)
 
 
 def test_levels_are_a_table_or_one_text() -> None:
