@@ -1,0 +1,72 @@
+"""The NOTIFY request: what each notice looks like on the wire (docs/contact-card-event-package.md §7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abserver.domain.view import View
+from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD, Entity, Formats
+from abserver.events.notify import notify_request
+from abserver.events.subscription import Notice
+from abserver.sip.dialog import Dialog
+from abserver.sip.headers import EventReason, Substate
+
+if TYPE_CHECKING:
+    from abserver.sip.message import Request
+
+VIEW = View(b"<view/>", "tag")
+XML = Formats(XCARD, patches=True)
+
+
+def notify(notice: Notice, entity: Entity | None = None, *, id: str | None = None, formats: Formats = XML) -> Request:
+    dialog = Dialog("call", "ours", "theirs", "sip:ann@example.com", "sip:bob@example.com", "sip:bob@192.0.2.7")
+    return notify_request(
+        dialog, notice, entity, package=PACKAGE, event_id=id, formats=formats, contact="<sip:192.0.2.1>"
+    )
+
+
+def test_a_pending_notify_has_neither_body_nor_tag_rfc6665_4_2_1_2() -> None:
+    request = notify(Notice(Substate.PENDING, None, 90, None, "old"))
+    assert dict(request.headers) == {
+        "Max-Forwards": "70",
+        "From": "<sip:ann@example.com>;tag=ours",
+        "To": "<sip:bob@example.com>;tag=theirs",
+        "Call-ID": "call",
+        "CSeq": "1 NOTIFY",
+        "Event": "contact-card",
+        "Subscription-State": "pending;expires=90",
+        "Contact": "<sip:192.0.2.1>",
+    }
+    assert (request.method, request.uri, request.body) == ("NOTIFY", "sip:bob@192.0.2.7", b"")
+
+
+def test_the_full_view_comes_with_its_tag_and_type_rfc5839_6_1() -> None:
+    request = notify(Notice(Substate.ACTIVE, None, 90, VIEW, None), Entity(XCARD, VIEW.content))
+    assert request.headers.get("SIP-ETag") == "tag"
+    assert request.headers.get("Content-Type") == XCARD
+    assert request.headers.get("Event") == "contact-card"
+    assert request.body == VIEW.content
+
+
+def test_a_patch_names_its_base_in_the_event() -> None:
+    request = notify(Notice(Substate.ACTIVE, None, 90, VIEW, "old"), Entity(PATCH, b"<patch/>", base="old"), id="7")
+    assert request.headers.get("Event") == "contact-card;id=7;base=old"
+    assert request.headers.get("Content-Type") == PATCH
+
+
+def test_an_unchanged_view_is_its_tag_alone_rfc5839_5_3() -> None:
+    request = notify(Notice(Substate.ACTIVE, None, 90, VIEW, "tag"))
+    assert request.headers.get("SIP-ETag") == "tag"
+    assert request.body == b""
+    assert "Content-Type" not in request.headers
+
+
+def test_the_text_form_has_a_tag_of_its_own() -> None:
+    formats = Formats(VCARD, patches=False)
+    request = notify(Notice(Substate.ACTIVE, None, 90, VIEW, None), Entity(VCARD, b"BEGIN:VCARD"), formats=formats)
+    assert request.headers.get("SIP-ETag") == "tag-text"
+
+
+def test_the_last_notify_tells_why_and_no_duration_rfc6665_4_1_3() -> None:
+    request = notify(Notice(Substate.TERMINATED, EventReason.REJECTED, None, None, "old"))
+    assert request.headers.get("Subscription-State") == "terminated;reason=rejected"

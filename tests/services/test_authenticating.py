@@ -1,0 +1,206 @@
+"""Who sends a SIP request: digest answers, trusted words, and everything that is neither."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+
+from abserver.events.digest_answers import DigestAnswers
+from abserver.services.authenticating import OFFERED, Authenticator
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.message import Headers, Request, Response
+from abserver.sip.transport import Address, Flow, Transport
+from tests.support.documents import BOB
+from tests.support.virtual_time import FakeClock
+from xcap.core.digest import Algorithm, Challenge, Nonces
+from xcap.ports import Credential
+from xcap.storage.memory import MemoryCredentialStore
+
+PROXY = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("10.9.0.1", 5060))
+PHONE = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("198.51.100.7", 5060))
+PROXY_V6 = Flow(Transport.UDP, Address("2001:db8::1", 5060), Address("2001:db8:9::1", 5060))
+
+
+class Bench:
+    """An authenticator with one user, Bob, and a clock that it may sleep on."""
+
+    def __init__(self, *, realm: str | None = None, offered: tuple[Algorithm, ...] = OFFERED) -> None:
+        self.clock = FakeClock()
+        self.users = MemoryCredentialStore()
+        self.authenticator = Authenticator(
+            self.users,
+            Nonces(b"a secret of the tests"),
+            self.clock,
+            domains=["example.com", "example.org"],
+            realm=realm,
+            trusted_peers=[ip_network("10.9.0.0/16"), ip_network("2001:db8:9::/48")],
+            sleep=self.sleep,
+            offered=offered,
+        )
+        self.realm = realm or "example.com"
+
+    async def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    async def with_bob(self) -> Bench:
+        await self.users.put(Credential.of(BOB, self.realm, "secret"))
+        return self
+
+    async def challenged(self, request: Request, flow: Flow = PHONE) -> Response:
+        response = await self.authenticator.identify(request, flow)
+        assert isinstance(response, Response)
+        assert response.status == 401
+        return response
+
+
+def subscribe(sender: str = BOB, **fields: str) -> Request:
+    headers = Headers(
+        [
+            ("Via", "SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKx"),
+            ("From", f"<{sender}>;tag=b"),
+            ("To", "<sip:ann@example.com>"),
+            ("Call-ID", "c1"),
+            ("CSeq", "1 SUBSCRIBE"),
+            *((name.replace("_", "-"), value) for name, value in fields.items()),
+        ]
+    )
+    return Request("SUBSCRIBE", "sip:ann@example.com", headers)
+
+
+def challenges_of(response: Response) -> list[Challenge]:
+    return [each for row in response.headers.get_all("WWW-Authenticate") for each in Challenge.parse_all(row)]
+
+
+def answered(challenge: Response, *, user: str = "bob", password: str = "secret", sender: str = BOB) -> Request:
+    answers = DigestAnswers(user, password, lambda: "cnonce")
+    assert answers.learn(challenge)
+    request = subscribe(sender)
+    answers.sign(request)
+    return request
+
+
+async def test_a_request_without_credentials_is_challenged_with_both_algorithms_rfc8760_2_3() -> None:
+    challenge = await (await Bench().with_bob()).challenged(subscribe())
+    challenges = challenges_of(challenge)
+    assert {each.algorithm for each in challenges} == {Algorithm.MD5, Algorithm.SHA256}
+    assert {each.realm for each in challenges} == {"example.com"}
+    assert not any(each.stale for each in challenges)
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.MD5, Algorithm.SHA256])
+async def test_the_right_password_makes_the_identity_rfc8760(algorithm: Algorithm) -> None:
+    bench = await Bench(offered=(algorithm,)).with_bob()
+    request = answered(await bench.challenged(subscribe()))
+    assert await bench.authenticator.identify(request, PHONE) == BOB
+
+
+@pytest.mark.parametrize("user", ["bob", "bob@example.com", "sip:bob@example.com"])
+async def test_a_user_may_spell_the_name_with_or_without_domain(user: str) -> None:
+    bench = await Bench().with_bob()
+    request = answered(await bench.challenged(subscribe()), user=user)
+    assert await bench.authenticator.identify(request, PHONE) == BOB
+
+
+async def test_an_unknown_user_and_a_wrong_password_cannot_be_told_apart() -> None:
+    bench = await Bench().with_bob()
+    facts = []
+    for user, password in (("bob", "wrong"), ("nobody", "secret")):
+        before = bench.clock.now()
+        sender = f"sip:{user}@example.com"
+        refused = await bench.challenged(
+            answered(await bench.challenged(subscribe()), user=user, password=password, sender=sender)
+        )
+        facts.append((refused.reason, len(refused.headers), bench.clock.now() - before))
+        assert not any(each.stale for each in challenges_of(refused))
+    assert facts[0] == facts[1]
+
+
+async def test_an_old_nonce_is_stale_and_the_password_is_not_asked_again_rfc7616_3_3() -> None:
+    bench = await Bench().with_bob()
+    request = answered(await bench.challenged(subscribe()))
+    bench.clock.advance(10_000)
+    refused = await bench.challenged(request)
+    assert all(each.stale for each in challenges_of(refused))
+    assert await bench.authenticator.identify(answered(refused), PHONE) == BOB
+
+
+async def test_a_replayed_answer_is_not_taken_twice_rfc7616_5_12() -> None:
+    bench = await Bench().with_bob()
+    request = answered(await bench.challenged(subscribe()))
+    assert await bench.authenticator.identify(request, PHONE) == BOB
+    await bench.challenged(request)
+
+
+async def test_from_is_a_claim_and_never_an_identity() -> None:
+    bench = await Bench().with_bob()
+    request = answered(await bench.challenged(subscribe()), sender="sip:carol@example.com")
+    assert await bench.authenticator.identify(request, PHONE) == BOB
+
+
+async def test_the_realm_is_the_users_own_domain_if_it_is_ours() -> None:
+    bench = Bench()
+    for sender, realm in (
+        ("sip:x@example.org", "example.org"),
+        ("sip:x@elsewhere.net", "example.com"),
+        ("tel:+15550100", "example.com"),
+    ):
+        challenge = await bench.challenged(subscribe(sender))
+        assert challenges_of(challenge)[0].realm == realm
+
+
+async def test_a_configured_realm_holds_for_all() -> None:
+    bench = await Bench(realm="ACME").with_bob()
+    request = answered(await bench.challenged(subscribe()))
+    assert await bench.authenticator.identify(request, PHONE) == BOB
+
+
+async def test_credentials_for_another_realm_are_not_looked_at_rfc3261_22_3() -> None:
+    bench = await Bench().with_bob()
+    await bench.challenged(
+        subscribe(Authorization='Digest username="bob", realm="else", nonce="n", uri="u", response="r"')
+    )
+
+
+async def test_malformed_credentials_get_400() -> None:
+    response = await Bench().authenticator.identify(subscribe(Authorization="Digest ???"), PHONE)
+    assert isinstance(response, Response)
+    assert response.status == 400
+
+
+@pytest.mark.parametrize("flow", [PROXY, PROXY_V6])
+async def test_a_trusted_peers_word_counts_rfc3325_9_1(flow: Flow) -> None:
+    request = subscribe(P_Asserted_Identity='<tel:+15550100>, "Bob" <sip:bob@EXAMPLE.com;user=phone>')
+    assert await Bench().authenticator.identify(request, flow) == BOB
+
+
+async def test_nobody_elses_word_counts_rfc3325_9_1() -> None:
+    request = subscribe(P_Asserted_Identity=f"<{BOB}>")
+    await Bench().challenged(request)
+    bench = Bench()
+    bench.authenticator = Authenticator(bench.users, Nonces(b"another secret"), bench.clock, domains=["example.com"])
+    await bench.challenged(request, PROXY)
+
+
+async def test_a_trusted_peer_that_asserts_no_sip_identity_is_asked_for_a_password() -> None:
+    await Bench().challenged(subscribe(P_Asserted_Identity="<tel:+15550100>"), PROXY)
+
+
+async def test_an_asserted_identity_that_is_no_address_gets_400() -> None:
+    with pytest.raises(SipSyntaxError):
+        await Bench().authenticator.identify(subscribe(P_Asserted_Identity="<sip:example.com>"), PROXY)
+
+
+async def test_who_fails_too_often_is_told_when_to_come_back_and_the_others_are_not_held() -> None:
+    bench = await Bench().with_bob()
+    statuses = []
+    for _ in range(100):
+        challenge = await bench.challenged(subscribe())
+        response = await bench.authenticator.identify(answered(challenge, password="guess"), PHONE)
+        assert isinstance(response, Response)
+        statuses.append(response.status)
+        if response.status != 401:
+            assert int(response.headers.get("Retry-After") or "0") > 0
+            break
+    assert statuses[-1] == 500
+    assert len(statuses) < 100
