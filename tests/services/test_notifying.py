@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 
 import pytest
 
+from abserver.domain.identity import Watcher, parse_aor
 from abserver.domain.rules import NOTHING
 from abserver.domain.view import view_of
 from abserver.events.contact_card import PATCH, VCARD, XCARD
 from abserver.events.subscription import FIRST_RETRY
+from abserver.services.preparing import TURN
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, confirm, during, polite_block, rules
 from tests.support.network import HOP
 from tests.support.phone import BOTH, Phone
@@ -477,3 +480,32 @@ async def test_the_fault_of_one_owner_silences_no_other_and_is_healed(world: Wor
     world.documents.put_silently(DAN, card("2"))
     await world.pass_time(31)
     assert b"tel:2" in other.last.body
+
+
+@story
+async def test_the_notify_of_a_subscribe_stays_owed_when_the_card_cannot_be_read(world: World) -> None:
+    world.expected_errors = {"request failed", "reconcile failed"}
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.put_card(ANN, b"<broken/>")
+    await world.pass_time()
+    await bob.refresh()
+    await world.pass_time()
+    assert len(bob.notifies) == 1
+    world.documents.put_silently(ANN, card("2"))
+    await world.pass_time(31)
+    assert b"tel:2" in holding(bob)
+
+
+@story
+async def test_a_change_reaches_more_watchers_than_are_served_in_one_turn(world: World) -> None:
+    watchers = [Watcher(parse_aor(f"sip:w{number}@example.com")) for number in range(TURN + 10)]
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(*map(allow, watchers)))
+    phones = [await world.phone(watcher) for watcher in watchers]
+    await asyncio.gather(*(phone.subscribe(ANN, Accept=BOTH) for phone in phones))
+    await world.pass_time()
+    world.put_card(ANN, card("2"))
+    await world.pass_time()
+    assert all(b"tel:2" in holding(phone) for phone in phones)
+    assert len({notify.body for phone in phones for notify in phone.notifies}) == 2
