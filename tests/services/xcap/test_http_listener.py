@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services.xcap.conftest import listening
+from xcap.http.connection import Connection
 from xcap.http.limits import HttpLimits
 from xcap.http.listener import HttpServer
 
@@ -368,6 +369,22 @@ class TestConnections:
         async with peer(TAKEN) as client:
             await client.send(b"GET / HTTP/1.1", b"Host: x")
             assert b"\r\ndate: " in await client.head()
+
+    async def test_answers_are_not_kept_back_by_the_system(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Not even on a socket that was made without naming its protocol, as socket.create_server does."""
+        connections = []
+        made = Connection.connection_made
+
+        def remembered(connection: Connection, transport: asyncio.Transport) -> None:
+            made(connection, transport)
+            connections.append(transport.get_extra_info("socket"))
+
+        monkeypatch.setattr(Connection, "connection_made", remembered)
+        async with peer(TAKEN) as client:
+            await client.send(b"GET / HTTP/1.1", b"Host: x")
+            await client.answered(b"taken")
+            [connection] = connections
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 class TestStopping:
