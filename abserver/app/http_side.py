@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.app.documents import CardChanges
+from abserver.domain.identity import InvalidAor, parse_aor
+from abserver.domain.usages import all_usages
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
 from xcap.http.tls import Tls
 from xcap.ports import StoreLimits
@@ -12,18 +14,29 @@ from xcap.service import XcapService
 from xcap.sources import standard_sources
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from abserver.app.logins import Logins
     from abserver.app.stores import Stores
     from abserver.bus.local import LocalBus
     from abserver.config import Settings
     from abserver.ports import Clock
-    from xcap.core.usage import Usages
+    from xcap.ports import DocumentSource
 
 
 def http_side(
-    settings: Settings, usages: Usages, stores: Stores, bus: LocalBus, logins: Logins, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    computed: Mapping[str, DocumentSource],
+    bus: LocalBus,
+    logins: Logins,
+    clock: Clock,
 ) -> XcapApp:
-    """The document server, whose changes go to the bus."""
+    """The document server, whose changes go to the bus.
+
+    computed: AUID -> where the documents come from that the server itself makes of what it knows.
+    """
+    usages = all_usages(settings.http.auid_aliases)
     rules = AuthenticationRules(
         domains=settings.server.domains,
         realm=settings.auth.realm,
@@ -32,14 +45,20 @@ def http_side(
     )
 
     async def is_user(uri: str) -> bool:
-        return await stores.credentials.credential(uri) is not None
+        try:
+            return await stores.credentials.credential(parse_aor(uri)) is not None
+        except InvalidAor:
+            return False
 
     service = XcapService(
         usages,
         stores.documents,
         CardChanges(bus.publish),
-        sources=standard_sources(usages, stores.documents, settings.http.xcap_root),
+        sources=standard_sources(
+            usages, stores.documents, settings.http.xcap_root_uri or settings.http.xcap_root, computed
+        ),
         in_use=is_user,
+        is_user=is_user,
         trusted=settings.auth.trusted_users,
     )
     return XcapApp(

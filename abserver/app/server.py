@@ -10,13 +10,14 @@ import socket
 from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
+from abserver.app.computed import RelationLists, SharedCards
 from abserver.app.documents import XcapDocuments
 from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.logins import Logins
 from abserver.app.restoring import restored
 from abserver.app.stores import open_stores
 from abserver.bus.local import LocalBus
-from abserver.domain.usages import CARD_RULES, CONTACT_CARD
+from abserver.domain.usages import RELATIONS, SHARED_CARDS
 from abserver.events.contact_card import PACKAGE
 from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
@@ -31,8 +32,6 @@ from abserver.services.subscribing import CAPABILITIES, Subscribing
 from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
 from abserver.sip.transport import Flow, Transport
-from xcap.core.usage import Usages
-from xcap.core.usages.xcap_caps import XCAP_CAPS
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
@@ -43,9 +42,7 @@ if TYPE_CHECKING:
     from abserver.events.package import EventPackage
     from abserver.ports import Clock, Snapshot
     from xcap.http.tls import Tls
-
-USAGES = Usages([XCAP_CAPS, CONTACT_CARD, CARD_RULES])
-"""The documents that users can keep here."""
+    from xcap.ports import DocumentSource
 
 
 def contact_at(flow: Flow) -> str:
@@ -97,7 +94,7 @@ class Server:
         events = EventSide(settings, stores, await stores.journal.load(), logins, clock)
         bus.subscribe(events.authorizer.forget)
         bus.subscribe(events.notifier.hint)
-        documents = http_side(settings, USAGES, stores, bus, logins, clock)
+        documents = http_side(settings, stores, events.computed, bus, logins, clock)
         http = HttpServer(documents, tls=self._certificate)
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
@@ -177,6 +174,11 @@ class EventSide:
             max_devices=settings.subscriptions.max_devices,
             max_pending=settings.subscriptions.max_pending,
         )
+        self.computed: dict[str, DocumentSource] = {
+            SHARED_CARDS.auid: SharedCards(self.authorizer, relating, clock),
+            RELATIONS.auid: RelationLists(self.authorizer, relating, self.outbox, clock),
+        }
+        """The documents that show what is known here, by their usage."""
         for record in known.subscriptions:
             self.notifier.resume(restored(record, lists, clock))
 

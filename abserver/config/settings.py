@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from abserver.config.values import (
     Algorithms,
+    Aliases,
     Domains,
     File,
     Levels,
@@ -21,6 +22,7 @@ from abserver.config.values import (
     Listeners,
     Networks,
     Realm,
+    RootUri,
     StorageUrl,
     XcapRoot,
     Xuis,
@@ -30,6 +32,7 @@ from abserver.sip.transport import Address
 from xcap.core.digest import Algorithm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 PREFIX = "ABSERVER_"
@@ -97,6 +100,14 @@ class HttpSettings(_Section):
     `http://HOST:PORT/xcap-root/AUID/users/sip:alice@example.com/index`. A browser is shown there what is kept and how
     it is addressed."""
 
+    xcap_root_uri: RootUri = ""
+    """The XCAP root URI by which clients reach the server, such as `https://xcap.example.com/xcap-root`: it is written
+    into the directories of documents (`org.openmobilealliance.xcap-directory`). Empty: they have paths only."""
+
+    auid_aliases: Aliases = {}
+    """Other names for application usages (AUIDs), for clients that use those: the documents are the same under both.
+    In the environment: `com.example.card=org.abserver.contact-card`."""
+
     trusted_peers: Networks = ()
     """Networks or addresses of authentication proxies whose X-3GPP-Asserted-Identity or X-XCAP-Asserted-Identity is
     believed instead of a password. Only the address of the connection counts, never a forwarding header, so list
@@ -109,6 +120,15 @@ class HttpSettings(_Section):
 
     tls_key: File = None
     """File with the certificate's key (PEM, not encrypted). Empty: it is in the certificate's file."""
+
+    @field_validator("auid_aliases")
+    @classmethod
+    def _of_usages(cls, aliases: Mapping[str, str]) -> Mapping[str, str]:
+        if aliases:
+            from abserver.domain.usages import all_usages  # here, since its schemas take a while to load
+
+            all_usages(aliases)
+        return aliases
 
     @field_validator("tls_key")
     @classmethod

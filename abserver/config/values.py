@@ -17,6 +17,7 @@ from xcap.values import Algorithms, Domains, File, Networks, Realm, XcapRoot, Xu
 
 __all__ = [
     "Algorithms",
+    "Aliases",
     "Domains",
     "File",
     "Levels",
@@ -24,12 +25,16 @@ __all__ = [
     "Listeners",
     "Networks",
     "Realm",
+    "RootUri",
     "StorageUrl",
     "XcapRoot",
     "Xuis",
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_AUID = re.compile(r"[^\s/=,?#%]+")
+_SOME_AUID = "org.abserver.contact-card"
+_HTTP_URI = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
 
 
@@ -59,6 +64,28 @@ def parse_levels(value: object) -> Mapping[str, str]:
     return MappingProxyType(levels)
 
 
+def parse_aliases(value: object) -> Mapping[str, str]:
+    """Application usages by other names for them, from a table or from text like `com.example.card=AUID`."""
+    if isinstance(value, str):
+        value = dict(pair.partition("=")[::2] for pair in value.split(",") if pair.strip())
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r} is no table of names; write it like {{ 'com.example.card' = '{_SOME_AUID}' }}")
+    aliases = {str(alias).strip(): str(auid).strip() for alias, auid in value.items()}
+    for alias, auid in aliases.items():
+        if not _AUID.fullmatch(alias):
+            raise ValueError(f"{alias!r} is no name of an application usage; write it like 'com.example.card'")
+        if not _AUID.fullmatch(auid):
+            raise ValueError(f"{alias} is for {auid!r}; write an application usage like '{_SOME_AUID}'")
+    return MappingProxyType(aliases)
+
+
+def parse_root_uri(value: object) -> str:
+    """The XCAP root URI, without a slash at its end; empty text is none."""
+    if value and not _HTTP_URI.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is no XCAP root URI; write it like 'https://xcap.example.com/xcap-root'")
+    return str(value).rstrip("/")
+
+
 def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
     for index, listener in enumerate(listeners):
         if listener.port and listener in listeners[:index]:
@@ -69,4 +96,6 @@ def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
 Listener = Annotated[Address, PlainValidator(parse_address)]
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(split), AfterValidator(_each_once)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
+Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
+RootUri = Annotated[str, PlainValidator(parse_root_uri)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]

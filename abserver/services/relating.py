@@ -43,6 +43,14 @@ class Relating:
         """The relation, if the watcher ever asked."""
         return self._relations[owner].get(watcher) if owner in self._relations else None
 
+    def followed(self, watcher: Watcher) -> Sequence[Owner]:
+        """Those whom `watcher` ever asked, as of now."""
+        return [owner for owner, relations in self._relations.items() if watcher in relations]
+
+    def all_of(self, owner: Owner) -> Sequence[Relation]:
+        """The owner's list, as of now."""
+        return list(self._relations[owner].values()) if owner in self._relations else ()
+
     def owners(self) -> Iterable[Owner]:
         """Everybody who was ever asked, as of now."""
         return list(self._relations)
@@ -66,7 +74,7 @@ class Relating:
             return ()
         self._noted[policy.owner] = period
         changed: list[Relation] = []
-        for old in list(self._relations[policy.owner].values()) if policy.owner in self._relations else ():
+        for old in self.all_of(policy.owner):
             watched = bool(self._followers.by(policy.owner, old.watcher))
             new = relations.decided(old, policy.decide(old.watcher, utc), utc, watched=watched)
             changed.extend(self._changed(old, new))

@@ -110,7 +110,8 @@ def test_an_unknown_key_or_section_gets_a_did_you_mean(file: Path) -> None:
     file.write_text("[http]\nxcaproot = '/x'\nzzz = 1\n[storages]\n")
     assert _problems(file) == [
         f"{file}: http.xcaproot: unknown; did you mean 'xcap_root'?",
-        f"{file}: http.zzz: unknown; known here: listen, xcap_root, trusted_peers, tls_certificate, tls_key",
+        f"{file}: http.zzz: unknown; known here: listen, xcap_root, xcap_root_uri, auid_aliases, "
+        "trusted_peers, tls_certificate, tls_key",
         f"{file}: storages: unknown; did you mean 'storage'?",
     ]
 
@@ -169,3 +170,11 @@ def test_a_file_that_is_missing_or_no_toml_is_one_clear_problem(file: Path) -> N
     ]
     file.write_bytes(b"# \xff")
     assert _problems(file) == [f"{file}: is not UTF-8 text (byte 2)"]
+
+
+def test_a_name_for_a_usage_that_is_none_is_a_problem(file: Path) -> None:
+    file.write_text("[http]\nauid_aliases = { 'com.example.card' = 'org.abserver.contact-crad' }\n")
+    assert _problems(file) == [
+        f"{file}: http.auid_aliases: the alias com.example.card is for org.abserver.contact-crad, which is no "
+        "application usage"
+    ]

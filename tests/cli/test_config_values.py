@@ -102,3 +102,24 @@ def test_levels_are_a_table_or_one_text() -> None:
 def test_levels_that_are_no_table_of_names_are_refused(value: object) -> None:
     with pytest.raises(ValueError, match="level"):
         values.parse_levels(value)
+
+
+def test_other_names_of_usages_are_a_table_or_one_text() -> None:
+    expected = {"com.example.card": "org.abserver.contact-card", "icons": "x"}
+    assert values.parse_aliases(expected) == expected
+    assert values.parse_aliases(" com.example.card = org.abserver.contact-card , icons=x,") == expected
+    assert values.parse_aliases("") == {}
+
+
+@pytest.mark.parametrize("value", ["a", "a=", "=b", "a b=c", "a=b/c", {"a/b": "c"}, ["a=b"], 3])
+def test_other_names_that_could_stand_in_no_path_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"write (it|an application usage) like"):
+        values.parse_aliases(value)
+
+
+def test_a_root_uri_is_absolute_or_empty_and_has_no_slash_at_its_end() -> None:
+    assert values.parse_root_uri("https://xcap.example.com/xcap-root/") == "https://xcap.example.com/xcap-root"
+    assert values.parse_root_uri("") == ""
+    for text in ("/xcap-root", "ftp://a/b", "http://", "http://a/b?c", "http://a b/"):
+        with pytest.raises(ValueError, match="is no XCAP root URI"):
+            values.parse_root_uri(text)

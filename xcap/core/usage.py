@@ -72,6 +72,11 @@ def servers_read(access: Access) -> bool:
     return default_policy(access) or (access.trusted and access.operation is Operation.READ)
 
 
+def owner_reads(access: Access) -> bool:
+    """Users read their own tree, and nobody anything else: for what the server computes for one user."""
+    return access.operation is Operation.READ and access.requester == access.key.user
+
+
 def no_documents(usages: Usages) -> Mapping[DocumentKey, bytes]:
     """For usages without documents that are known at start."""
     return {}
@@ -141,11 +146,14 @@ class ApplicationUsage:
     def check_name(self, key: DocumentKey) -> None:
         """Whether a document may be created there (RFC 4825 §5.5).
 
-        Raises NoParent for a folder that is none of the usage's, ConstraintFailure for a name that is not in use.
+        Raises NoParent for a folder that is none of the usage's, ConstraintFailure for a name that is not in use, or
+        that is a folder's (§6.2).
         """
         folder, slash, name = key.name.rpartition("/")
         if slash and folder not in self.folders:
             raise NoParent
+        if key.name in self.folders:
+            raise ConstraintFailure("this is the name of a folder")
         if self.names is not None and name not in self.names:
             raise ConstraintFailure(f"documents of this usage are named {', '.join(sorted(self.names))}")
 

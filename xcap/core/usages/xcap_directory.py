@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lxml import etree
 
 from xcap.core.uri import DocumentKey, ResourceUri
-from xcap.core.usage import Access, ApplicationUsage, Operation, everything
+from xcap.core.usage import Access, ApplicationUsage, Operation, everything, owner_reads
 from xcap.core.xml import load_schema
 
 if TYPE_CHECKING:
@@ -57,9 +57,8 @@ def directory(root_uri: str, folders: Mapping[str, Iterable[Entry]]) -> bytes:
 
 
 def _policy(access: Access) -> bool:
-    """Users read their own; a trusted user reads it too."""
-    own = access.key.user is not None and access.requester == access.key.user
-    return access.operation is Operation.READ and (own or access.trusted)
+    """Users read their own, and trusted users read it too."""
+    return owner_reads(access) or (access.trusted and access.operation is Operation.READ)
 
 
 XCAP_DIRECTORY = ApplicationUsage(

@@ -1,0 +1,95 @@
+"""What this server computes for readers of documents: `xcap.ports.DocumentSource` over its services.
+
+Both are made from the rules as they are at that moment, like a NOTIFY: who was shown something by rules that were
+replaced is not shown it again, whether or not the notifier has come round to the change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abserver.domain.identity import InvalidAor, Owner, Watcher, parse_aor
+from abserver.domain.rules import Handling
+from abserver.domain.usages import relations, shared_cards
+from xcap.core.etag import etag_of
+from xcap.ports import Computed, DocumentKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abserver.domain.identity import Aor
+    from abserver.domain.view import View
+    from abserver.ports import Clock
+    from abserver.services.authorizing import Authorizer
+    from abserver.services.outbox import Outbox
+    from abserver.services.relating import Relating
+    from xcap.core.selector import NodeSelector
+
+SHOWN = (Handling.ALLOW, Handling.POLITE_BLOCK)
+
+
+class SharedCards:
+    """The documents of `org.abserver.shared-cards`: one for each owner who was asked and shows something."""
+
+    def __init__(self, authorizer: Authorizer, relating: Relating, clock: Clock) -> None:
+        self._authorizer = authorizer
+        self._relating = relating
+        self._clock = clock
+
+    async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
+        watcher, owner = _user(key.user), shared_cards.owner_of(key.name)
+        if watcher is None or owner is None:
+            return None
+        view = await self._view(owner, Watcher(watcher))
+        return None if view is None else Computed(view.content, view.tag)
+
+    async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
+        watcher = _user(user)
+        owners = [] if watcher is None else sorted(self._relating.followed(Watcher(watcher)))
+        listed: list[tuple[DocumentKey, str]] = []
+        for owner in owners:
+            key = DocumentKey(auid, user, shared_cards.name_of(owner))
+            document = await self.load(key, None)
+            if document is not None:
+                listed.append((key, document.etag))
+        return listed
+
+    async def _view(self, owner: Owner, watcher: Watcher) -> View | None:
+        """What the watcher sees of the card; None before a confirmation and after its end."""
+        if self._relating.of(owner, watcher) is None:
+            return None
+        policy = await self._authorizer.policy(owner)
+        decision = policy.decide(watcher, self._clock.utc())
+        return policy.view(decision.grant) if decision.handling in SHOWN else None
+
+
+class RelationLists:
+    """The documents of `org.abserver.relations`."""
+
+    def __init__(self, authorizer: Authorizer, relating: Relating, outbox: Outbox, clock: Clock) -> None:
+        self._authorizer = authorizer
+        self._relating = relating
+        self._outbox = outbox
+        self._clock = clock
+
+    async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
+        user = _user(key.user)
+        if user is None or key.name != relations.NAME:
+            return None
+        owner = Owner(user)
+        policy = await self._authorizer.policy(owner)
+        self._outbox.put(*self._relating.decided(policy, self._clock.utc()))
+        content = relations.relations_document(owner, self._relating.all_of(owner))
+        return Computed(content, etag_of(content))
+
+    async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
+        key = DocumentKey(auid, user, relations.NAME)
+        document = await self.load(key, None)
+        return [] if document is None else [(key, document.etag)]
+
+
+def _user(xui: str | None) -> Aor | None:
+    try:
+        return None if xui is None else parse_aor(xui)
+    except InvalidAor:  # a user of the document server who can have no card
+        return None

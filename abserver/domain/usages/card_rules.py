@@ -1,0 +1,44 @@
+"""Who may see what of the owner's card: one ruleset of common policy (RFC 4745) with elements of ours, `index`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abserver.domain.conditions import COMMON_POLICY
+from abserver.domain.rules import CARD_RULES_NAMESPACE
+from abserver.domain.trees import split
+from xcap.core.errors import ConstraintFailure
+from xcap.core.usage import ApplicationUsage
+from xcap.core.usages.checks import root_is
+from xcap.core.xml import load_schema
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+AUID = "org.abserver.card-rules"
+
+_PLACES = {"card-handling": "actions"} | dict.fromkeys(
+    ("provide-levels", "provide-property", "provide-all"), "transformations"
+)
+"""Where the elements of our namespace stand, by the name of their parent."""
+
+
+def _check_places(document: etree._Element, owner: str | None) -> None:
+    """What is misspelt or misplaced in our namespace would silently grant nothing, so it is refused."""
+    for element in document.iter(f"{{{CARD_RULES_NAMESPACE}}}*"):
+        parents = [str(parent.tag) for parent in element.iterancestors()]
+        if split(parents[0])[0] == CARD_RULES_NAMESPACE:
+            continue  # inside one of ours the schema has looked
+        name = split(str(element.tag))[1]
+        if parents[0] != f"{{{COMMON_POLICY}}}{_PLACES.get(name)}":
+            raise ConstraintFailure(f"<{name}> of card rules is not known, or not at this place")
+
+
+CARD_RULES = ApplicationUsage(
+    auid=AUID,
+    media_type="application/auth-policy+xml",
+    default_namespace=COMMON_POLICY,
+    namespaces=(COMMON_POLICY, CARD_RULES_NAMESPACE),
+    schema=load_schema("abserver.domain", "schemas/card-rules.xsd"),
+    constraints=(root_is(COMMON_POLICY, "ruleset"), _check_places),
+)

@@ -1,0 +1,41 @@
+"""What owners share with a watcher: computed, in the watcher's tree, a document for each owner who shows something.
+
+A document is the watcher's view of the card: the same octets and the same tag as in a NOTIFY of `contact-card`.
+Its name is the owner's address.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+from abserver.domain.card import VCARD
+from abserver.domain.identity import InvalidAor, Owner, parse_aor
+from abserver.domain.usages.contact_card import CONTACT_CARD, MEDIA_TYPE
+from xcap.core.usage import ApplicationUsage, everything, owner_reads
+
+AUID = "org.abserver.shared-cards"
+
+
+def name_of(owner: Owner) -> str:
+    """The document's name: the address, in which a slash and a percent sign are escaped."""
+    return "".join(quote(character, safe="") if character in "/%" else character for character in owner)
+
+
+def owner_of(name: str) -> Owner | None:
+    """Whose card a document of this name is, in any spelling of the address; None for no address."""
+    try:
+        return Owner(parse_aor(unquote(name)))
+    except InvalidAor:
+        return None
+
+
+SHARED_CARDS = ApplicationUsage(
+    auid=AUID,
+    media_type=MEDIA_TYPE,
+    default_namespace=VCARD,
+    namespaces=(VCARD,),
+    schema=CONTACT_CARD.schema,
+    names=None,
+    policy=owner_reads,
+    computed=everything,
+)
