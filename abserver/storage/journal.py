@@ -6,6 +6,7 @@ writer, and two of them in one process would only wait for each other (design: e
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,12 @@ from xcap.storage import migrate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, Dialect, Executable
+    from sqlalchemy import UpdateBase
 
     from abserver.domain.identity import Owner
     from abserver.ports import Record
     from xcap.storage.commit import GroupCommit
-    from xcap.storage.database import Database
+    from xcap.storage.database import Database, Transaction
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "abserver_version"
@@ -84,14 +85,14 @@ class SqlJournal:
         return [dict(zip(table.columns.keys(), row, strict=True)) for row in found]
 
 
-def _write_all(connection: Connection, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
+def _write_all(transaction: Transaction, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
     """Carry out the records of all groups. Within a transaction only the last record of a key can be seen."""
     last: dict[tuple[object, ...], Record] = {}
     for records in groups:
         for record in records:
             last[_identity(record)] = record
-    for statement, parameters in _statements(list(last.values()), connection.dialect):
-        connection.execute(statement, parameters)
+    for statement, parameters in _statements(list(last.values()), transaction.dialect):
+        transaction.run(statement, parameters)
     return [None] * len(groups)
 
 
@@ -113,7 +114,7 @@ def _identity(record: Record) -> tuple[object, ...]:
             return (View, record.tag)
 
 
-def _statements(records: Sequence[Record], dialect: Dialect) -> Iterator[tuple[Executable, list[rows.Row]]]:
+def _statements(records: Sequence[Record], dialect: str) -> Iterator[tuple[UpdateBase, list[rows.Row]]]:
     """The statements that store `records`, each with the rows it runs over."""
     kept = (
         (tables.relations, [rows.relation_row(each) for each in records if isinstance(each, Relation)]),
@@ -138,9 +139,10 @@ def _statements(records: Sequence[Record], dialect: Dialect) -> Iterator[tuple[E
         yield _REMOVE_SUBSCRIPTION, removed
 
 
-def _upsert(table: Table, dialect: Dialect) -> Executable:
+@functools.cache
+def _upsert(table: Table, dialect: str) -> UpdateBase:
     """Insert, or replace the row of the same key; SQLite and PostgreSQL spell it alike in modules of their own."""
-    statement = (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(table)
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
     keys = [column.name for column in table.primary_key.columns]
     changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
@@ -152,15 +154,17 @@ _REMOVE_SUBSCRIPTION = delete(tables.subscriptions).where(
     *(tables.subscriptions.c[name] == bindparam(f"_{name}") for name in _DIALOG)
 )
 
-
 _SELECT_VIEW = select(tables.views.c.content).where(tables.views.c.tag == bindparam("tag"))
 
+_devices, _departures = tables.devices.c, tables.departures.c
+_doubted = exists().where(
+    _devices.owner == _departures.owner, _devices.tag == _departures.tag, _devices.version <= _departures.version
+)
+_COLLECT_VIEWS = delete(tables.views).where(tables.views.c.tag.not_in(select(_devices.tag)))
+_COLLECT_DEPARTURES = delete(tables.departures).where(~_doubted)
 
-def _collect(connection: Connection, intents: Sequence[None]) -> Sequence[None]:
-    devices, departures = tables.devices.c, tables.departures.c
-    connection.execute(delete(tables.views).where(tables.views.c.tag.not_in(select(devices.tag))))
-    doubted = exists().where(
-        devices.owner == departures.owner, devices.tag == departures.tag, devices.version <= departures.version
-    )
-    connection.execute(delete(tables.departures).where(~doubted))
+
+def _collect(transaction: Transaction, intents: Sequence[None]) -> Sequence[None]:
+    transaction.run(_COLLECT_VIEWS, [{}])
+    transaction.run(_COLLECT_DEPARTURES, [{}])
     return [None] * len(intents)

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import functools
 import hashlib
 import hmac
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from xcap.core.authfields import MalformedDigest, quoted, schemes
 from xcap.core.nonces import Nonces, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "Algorithm",
@@ -62,10 +63,16 @@ class Algorithm(enum.Enum):
     def digest(self, data: str | bytes) -> str:
         """H(data) in lower-case hex; text is hashed as UTF-8."""
         octets = _octets(data) if isinstance(data, str) else data
-        return hashlib.new(_HASHES[self], octets, usedforsecurity=False).hexdigest()
+        digest: str = _HASHES[self](octets, usedforsecurity=False).hexdigest()
+        return digest
 
 
-_HASHES = {Algorithm.MD5: "md5", Algorithm.SHA256: "sha256", Algorithm.SHA512_256: "sha512_256"}
+_HASHES: Mapping[Algorithm, Callable[..., Any]] = {
+    Algorithm.MD5: hashlib.md5,
+    Algorithm.SHA256: hashlib.sha256,
+    Algorithm.SHA512_256: functools.partial(hashlib.new, "sha512_256"),
+}
+_ALGORITHMS = {algorithm.value: algorithm for algorithm in Algorithm}
 
 
 class Qop(enum.Enum):
@@ -74,6 +81,9 @@ class Qop(enum.Enum):
     AUTH = "auth"
     AUTH_INT = "auth-int"
     """The body is covered too, so it has to be read before the credentials can be checked."""
+
+
+_QOPS = {qop.value: qop for qop in Qop}
 
 
 # ---------------------------------------------------------------------------------------------- users and hashes
@@ -145,7 +155,7 @@ class Challenge:
     @classmethod
     def _of(cls, parameters: Mapping[str, str]) -> Challenge:
         offered = [token.strip() for token in parameters.get("qop", "").lower().split(",")]
-        qops = tuple(Qop(token) for token in offered if token in {qop.value for qop in Qop})
+        qops = tuple(_QOPS[token] for token in offered if token in _QOPS)
         if "qop" in parameters and not qops:
             raise MalformedDigest("no known qop")
         return cls(
@@ -184,8 +194,8 @@ class Credentials:
         if len(found) != 1 or found[0][0] != "digest":
             raise MalformedDigest("not one Digest credential")
         parameters = found[0][1]
-        qop = parameters.get("qop")
-        if qop is not None and (qop.lower() not in {known.value for known in Qop} or not parameters.get("cnonce")):
+        qop = _QOPS.get(parameters["qop"].lower()) if "qop" in parameters else None
+        if "qop" in parameters and (qop is None or not parameters.get("cnonce")):
             raise MalformedDigest("qop is unknown, or has no cnonce")
         count = parameters.get("nc", "")
         if qop is not None and not _COUNT.fullmatch(count):
@@ -197,7 +207,7 @@ class Credentials:
             uri=_required(parameters, "uri"),
             response=_required(parameters, "response").lower(),
             algorithm=_algorithm(parameters),
-            qop=None if qop is None else Qop(qop.lower()),
+            qop=qop,
             cnonce=parameters.get("cnonce", ""),
             count=count,
             opaque=parameters.get("opaque"),
@@ -296,8 +306,8 @@ def _required(parameters: Mapping[str, str], name: str) -> str:
 def _algorithm(parameters: Mapping[str, str]) -> Algorithm:
     wanted = parameters.get("algorithm", Algorithm.MD5.value).upper()
     try:
-        return Algorithm(wanted)
-    except ValueError:
+        return _ALGORITHMS[wanted]
+    except KeyError:
         raise MalformedDigest("the algorithm was not offered") from None
 
 

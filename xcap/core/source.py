@@ -44,6 +44,8 @@ _SEPARATOR = "\x01"
 """Between namespace and local name; no XML document can contain it."""
 _NO_DECLARATIONS: Mapping[str | None, str | None] = {}
 
+_PLAIN_VALUE = re.compile(rb"""(["'])(?:(?!\1)[ -%'-;=-~])*+\1""")
+"""A quoted value of printable ASCII in which nothing is replaced."""
 _TAG = re.compile(rb"""<[^"'>]*(?:"[^"]*"[^"'>]*|'[^']*'[^"'>]*)*>""")
 _TAG_NAME = re.compile(rb"[^\s/>]+")
 _ATTRIBUTE = re.compile(
@@ -144,6 +146,8 @@ def attribute_value(literal: bytes) -> str:
 
     Raises NotUtf8, NotWellFormed, also for a text without quotes or with something after them.
     """
+    if _PLAIN_VALUE.fullmatch(literal):
+        return literal[1:-1].decode()
     element = scan(b"<_ _=" + literal + b"/>", namespaces=False)
     if literal.strip(WHITESPACE) != literal or len(element.attributes) != 1:
         raise NotWellFormed("not one quoted value", 1, 1)

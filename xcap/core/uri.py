@@ -150,10 +150,10 @@ def _name(segments: list[str]) -> str:
 
 
 def _decoded(raw: bytes) -> str:
-    if _BAD_ESCAPE.search(raw):
+    if b"%" in raw and _BAD_ESCAPE.search(raw):
         raise BadRequest("a percent sign without two hexadecimal digits")
     try:
-        text = unquote_to_bytes(raw).decode("utf-8")
+        text = (unquote_to_bytes(raw) if b"%" in raw else raw).decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequest("the URI is not UTF-8 after percent-decoding") from None
     return text

@@ -5,36 +5,33 @@ A group of writes is decided in its order, so a value that one write gives up is
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, bindparam, delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, insert, select
 
 from xcap.ports import DocumentKey
+from xcap.storage.compiling import among
 from xcap.storage.tables import claims
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable
 
-    from sqlalchemy import Connection
-
-Item = TypeVar("Item")
+    from xcap.storage.database import Transaction
 
 Claim = tuple[str, str]
 """(auid, value)"""
 
-MAX_PARAMETERS = 3_000
-"""Values in one query; databases stop at some ten thousand parameters."""
-
-_held_values = select(claims).where(
-    claims.c.auid == bindparam("auid"), claims.c.value.in_(bindparam("values", expanding=True))
+SELECT_HOLDERS = select(claims.c.value, claims.c.user, claims.c.name).where(
+    claims.c.auid == bindparam("auid"), among(claims.c.value, "values")
 )
-_held_by = select(claims).where(
-    tuple_(claims.c.auid, claims.c.user, claims.c.name).in_(bindparam("places", expanding=True))
+"""Of the values in a JSON array, those that are held: with user and name of the document."""
+_held_by = select(claims.c.value).where(
+    claims.c.auid == bindparam("auid"), claims.c.user == bindparam("user"), claims.c.name == bindparam("name")
 )
 _insert = insert(claims)
-_delete = delete(claims).where(and_(claims.c.auid == bindparam("at_auid"), claims.c.value == bindparam("at_value")))
+_delete = delete(claims).where(claims.c.auid == bindparam("at_auid"), claims.c.value == bindparam("at_value"))
 
 
 class Ledger:
@@ -58,42 +55,28 @@ class Ledger:
         self._of[key] = {(key.auid, value) for value in values}
         self._held.update(dict.fromkeys(self._of[key], key))
 
-    def store(self, connection: Connection) -> None:
+    def store(self, transaction: Transaction) -> None:
         """Bring the rows to what is held now."""
         gone = [claim for claim, holder in self._stored.items() if self._held.get(claim) != holder]
         new = [(claim, holder) for claim, holder in self._held.items() if self._stored.get(claim) != holder]
-        if gone:
-            connection.execute(_delete, [{"at_auid": auid, "at_value": value} for auid, value in gone])
-        if new:
-            rows = [
+        transaction.run(_delete, [{"at_auid": auid, "at_value": value} for auid, value in gone])
+        transaction.run(
+            _insert,
+            [
                 {"auid": auid, "value": value, "user": holder.user or "", "name": holder.name}
                 for (auid, value), holder in new
-            ]
-            connection.execute(_insert, rows)
+            ],
+        )
 
 
-def open_ledger(connection: Connection, keys: Collection[DocumentKey], wanted: Collection[Claim]) -> Ledger:
+def open_ledger(transaction: Transaction, keys: Iterable[DocumentKey], wanted: Collection[Claim]) -> Ledger:
     """What the documents `keys` hold, and who holds the values that are `wanted`."""
     held: dict[Claim, DocumentKey] = {}
     for auid in {auid for auid, _ in wanted}:
-        held.update(_holders(connection, auid, [value for of, value in wanted if of == auid]))
-    for some in _portions(keys):
-        places = [(key.auid, key.user or "", key.name) for key in some]
-        for row in connection.execute(_held_by, {"places": places}):
-            held[row.auid, row.value] = DocumentKey(row.auid, row.user or None, row.name)
+        values = json.dumps([value for of, value in wanted if of == auid])
+        for value, user, name in transaction.rows(SELECT_HOLDERS, {"auid": auid, "values": values}):
+            held[auid, value] = DocumentKey(auid, user or None, name)
+    for key in keys:
+        place = {"auid": key.auid, "user": key.user or "", "name": key.name}
+        held.update({(key.auid, value): key for (value,) in transaction.rows(_held_by, place)})
     return Ledger(held)
-
-
-def _holders(connection: Connection, auid: str, values: Collection[str]) -> dict[Claim, DocumentKey]:
-    """Which documents hold which of the values."""
-    held: dict[Claim, DocumentKey] = {}
-    for some in _portions(values):
-        for row in connection.execute(_held_values, {"auid": auid, "values": some}):
-            held[row.auid, row.value] = DocumentKey(row.auid, row.user or None, row.name)
-    return held
-
-
-def _portions(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
-    rest = iter(items)
-    while portion := list(islice(rest, MAX_PARAMETERS)):
-        yield portion

@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sqlalchemy import Connection
-
-    from xcap.storage.database import Database
+    from xcap.storage.database import Database, Transaction
 
 Intent = TypeVar("Intent")
 Result = TypeVar("Result")
 
-Handler = Callable[["Connection", Sequence[Intent]], Sequence[Result | Exception]]
-"""Carries out intents on a connection inside the transaction, and gives one result for each, in their order.
+Handler = Callable[["Transaction", Sequence[Intent]], Sequence[Result | Exception]]
+"""Carries out intents inside the transaction, and gives one result for each, in their order.
 
 It runs in the database's thread, so it touches nothing but its arguments and keeps no state of its own between calls.
 An Exception as a result is raised to that caller alone, and the transaction goes on. A handler that raises undoes the
@@ -111,7 +109,7 @@ class GroupCommit:
     async def _run(self, group: Sequence[_Waiting]) -> None:
         """Run one group and settle all of it; a group that a handler refused is run again item by item."""
         try:
-            results = await self._database.write(lambda connection: _handle(connection, group))
+            results = await self._database.write(lambda transaction: _handle(transaction, group))
         except _HandlerFailed as failure:
             if len(group) > 1:
                 for item in group:
@@ -128,7 +126,7 @@ class GroupCommit:
                 item.settle(result)
 
 
-def _handle(connection: Connection, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
+def _handle(transaction: Transaction, group: Sequence[_Waiting]) -> Sequence[tuple[_Waiting, Any]]:
     """Let each handler carry out its intents; pairs each item with its result. Raises _HandlerFailed."""
     by_handler: defaultdict[Handler[Any, Any], list[_Waiting]] = defaultdict(list)
     for item in group:
@@ -136,7 +134,7 @@ def _handle(connection: Connection, group: Sequence[_Waiting]) -> Sequence[tuple
     settled: list[tuple[_Waiting, Any]] = []
     for handler, items in by_handler.items():
         try:
-            results = handler(connection, [item.intent for item in items])
+            results = handler(transaction, [item.intent for item in items])
             settled.extend(zip(items, results, strict=True))
         except Exception as error:
             raise _HandlerFailed from error

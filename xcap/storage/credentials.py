@@ -13,10 +13,8 @@ from xcap.storage.tables import credentials
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection
-
     from xcap.storage.commit import GroupCommit
-    from xcap.storage.database import Database
+    from xcap.storage.database import Database, Transaction
 
 
 class SqlCredentialStore:
@@ -52,24 +50,28 @@ _delete = delete(credentials).where(credentials.c.user == bindparam("of_user"))
 _insert = insert(credentials)
 
 
-def _put(connection: Connection, new: Sequence[Credential]) -> Sequence[bool | Exception]:
-    results = []
-    for credential in new:
-        removed = connection.execute(_delete, {"of_user": credential.user})
-        rows = [
-            {
-                "user": credential.user,
-                "algorithm": algorithm.value,
-                "username": username,
-                "realm": credential.realm,
-                "ha1": ha1,
-            }
-            for (algorithm, username), ha1 in credential.ha1.items()
-        ]
-        connection.execute(_insert, rows)
-        results.append(removed.rowcount == 0)
-    return results
+def _put(transaction: Transaction, new: Sequence[Credential]) -> Sequence[bool | Exception]:
+    return [_replace(transaction, credential) for credential in new]
 
 
-def _remove(connection: Connection, users: Sequence[str]) -> Sequence[bool | Exception]:
-    return [connection.execute(_delete, {"of_user": user}).rowcount > 0 for user in users]
+def _replace(transaction: Transaction, credential: Credential) -> bool:
+    """Whether the user is new."""
+    was_there = _forget(transaction, credential.user)
+    rows = [
+        {"user": credential.user, "algorithm": algorithm.value, "username": name, "realm": credential.realm, "ha1": ha1}
+        for (algorithm, name), ha1 in credential.ha1.items()
+    ]
+    transaction.run(_insert, rows)
+    return not was_there
+
+
+def _remove(transaction: Transaction, users: Sequence[str]) -> Sequence[bool | Exception]:
+    return [_forget(transaction, user) for user in users]
+
+
+def _forget(transaction: Transaction, user: str) -> bool:
+    """Whether there was such a user."""
+    transaction.hold([user])
+    was_there = bool(transaction.rows(_select, {"user": user}))
+    transaction.run(_delete, [{"of_user": user}])
+    return was_there

@@ -2,7 +2,7 @@
 
 Laws:
 - A transaction is durable when `write` returns, and nobody else can change what it has read before it ends: SQLite has
-  one writer at a time, and on PostgreSQL a transaction first holds the names that it is about (`hold`).
+  one writer at a time, and on PostgreSQL a transaction first holds the names that it is about (`Transaction.hold`).
 - A read sees every transaction that was committed before it began, by whichever process.
 
 So nothing here, and nothing above, keeps rows in memory: a document, or a user's password, that another process wrote
@@ -14,36 +14,65 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
-    from sqlalchemy import Connection, Select
+    from sqlalchemy import Connection, Select, UpdateBase
+
+    Row = Sequence[Any]
+    Parameters = Mapping[str, Any]
 
 Result = TypeVar("Result")
 
 NO_PARAMETERS: Mapping[str, Any] = {}
 
 
+class Transaction(ABC):
+    """What is done in one transaction, one statement after another.
+
+    Statements are SQLAlchemy's, with named parameters, and live as long as the program: each is compiled once.
+    """
+
+    dialect: str
+    """SQLAlchemy's name for the kind of database: `sqlite` or `postgresql`."""
+
+    @abstractmethod
+    def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
+        """The rows that a query finds."""
+
+    @abstractmethod
+    def run(self, statement: UpdateBase, parameters: Sequence[Parameters]) -> None:
+        """Carry out a statement once for each of the parameters; for none, do nothing."""
+
+    @abstractmethod
+    def hold(self, names: Iterable[str]) -> None:
+        """Keep every other transaction that holds one of these names waiting until this one ends.
+
+        names: whose rows are about to be compared and changed.
+        """
+
+
 class Database(ABC):
     """One database of a process, shared by all rooms that keep something in it."""
 
     @abstractmethod
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Transaction], Result]) -> Result:
         """Run `work` in a transaction; returns after its commit is durable.
 
         `work` is called in a thread that may be another one. What it raises is raised here and undoes the transaction.
         """
 
     @abstractmethod
-    async def rows(self, query: Select[Any], parameters: Mapping[str, Any] = NO_PARAMETERS) -> Sequence[Sequence[Any]]:
-        """The rows of one SELECT, as a snapshot.
+    async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
+        """The rows that a query finds, as a snapshot."""
 
-        query: its bound parameters are named, and are texts or numbers.
-        """
+    @abstractmethod
+    async def change_tables(self, work: Callable[[Connection], None]) -> None:
+        """As `write`, alone in the database and with all of SQLAlchemy."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -75,19 +104,3 @@ def open_database(url: str) -> Database:
         return PostgresDatabase(parsed)
     shapes = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
     raise ValueError(f"storage url {parsed.render_as_string()!r} is not of the form {shapes}")
-
-
-def hold(connection: Connection, names: Iterable[str]) -> None:
-    """Keep every other transaction that holds one of these names waiting until this one ends.
-
-    names: whose rows are about to be compared and changed. They are held in one order everywhere, so that nobody waits
-    in a circle. In SQLite the whole database is held already.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_HOLD, {"names": list(names)})
-
-
-_HOLD = text(
-    "SELECT pg_advisory_xact_lock(key) FROM"
-    " (SELECT DISTINCT hashtextextended(name, 0) AS key FROM unnest(CAST(:names AS text[])) AS name ORDER BY key) held"
-)

@@ -8,22 +8,25 @@ each kind of row, whatever their number.
 from __future__ import annotations
 
 import datetime
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from xcap.core.errors import OverQuota
 from xcap.ports import Claimed, DocumentKey, EtagMismatch, StoreLimits, Use
 from xcap.storage.claims import open_ledger
+from xcap.storage.compiling import among
 from xcap.storage.tables import documents, versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from sqlalchemy import ColumnElement, Connection, Executable, Table
+    from sqlalchemy import ColumnElement, Table
 
     from xcap.storage.claims import Ledger
+    from xcap.storage.database import Transaction
 
 Row = dict[str, Any]
 
@@ -70,38 +73,34 @@ def at_place(table: Table, prefix: str = "") -> ColumnElement[bool]:
     return and_(*(table.c[name] == bindparam(prefix + name) for name in ("auid", "user", "name")))
 
 
-def read_newest(connection: Connection, keys: Iterable[DocumentKey]) -> dict[DocumentKey, Newest]:
-    """The newest versions of those documents that exist."""
-    rows = connection.execute(_select_newest, {"places": [tuple(place_of(key).values()) for key in keys]})
+def read_newest(transaction: Transaction, users: Iterable[str | None]) -> dict[DocumentKey, Newest]:
+    """The newest versions of all documents of these users; None is the global tree."""
+    trees = json.dumps([user or GLOBAL for user in users])
+    rows = transaction.rows(_select_newest, {"trees": trees})
     return {DocumentKey(auid, user or None, name): Newest(*newest) for auid, user, name, *newest in rows}
 
 
-def read_use(connection: Connection, users: Iterable[str]) -> dict[str, Use]:
-    """What the documents of those users come to who have any."""
-    rows = connection.execute(_select_use, {"users": list(users)})
-    return {user: Use(count, int(octets)) for user, count, octets in rows}
-
-
-def read_ledger(connection: Connection, writes: Iterable[Write]) -> Ledger:
+def read_ledger(transaction: Transaction, writes: Iterable[Write]) -> Ledger:
     """Who holds the values that the writes are about; of those that change none, nothing is asked."""
     claiming = [write for write in writes if write.claims is not None]
     wanted = {(write.key.auid, value) for write in claiming for value in write.claims or ()}
-    return open_ledger(connection, {write.key for write in claiming}, wanted)
+    return open_ledger(transaction, {write.key for write in claiming}, wanted)
 
 
 class Group:
     """What the writes of a group come to.
 
-    newest, use, ledger: what is stored, of the documents, users and values concerned.
+    newest: all that is stored of the users concerned.
+    ledger: who holds the values concerned.
     """
 
-    def __init__(
-        self, limits: StoreLimits, newest: Mapping[DocumentKey, Newest], use: Mapping[str, Use], ledger: Ledger
-    ) -> None:
+    def __init__(self, limits: StoreLimits, newest: Mapping[DocumentKey, Newest], ledger: Ledger) -> None:
         self._limits = limits
         self._stored = newest
         self._newest: dict[DocumentKey, Newest | None] = {**newest}
-        self._use = {**use}
+        self._use: dict[str | None, Use] = {}
+        for key, document in newest.items():
+            self._use[key.user] = self._use.get(key.user, Use()).changed(None, document.size)
         self._ledger = ledger
         self._versions: dict[DocumentKey, list[Row]] = {}
         self._removed: set[DocumentKey] = set()
@@ -116,12 +115,17 @@ class Group:
             return error
         return None
 
-    def store(self, connection: Connection) -> None:
+    def store(self, transaction: Transaction) -> None:
         """Write the rows, one statement for each kind."""
-        for statement, parameters in self._statements():
-            if parameters:
-                connection.execute(statement, parameters)
-        self._ledger.store(connection)
+        changed = {key: newest for key, newest in self._newest.items() if newest and key in self._versions}
+        known = self._stored.keys() - self._removed
+        transaction.run(_delete_versions, [_at(key) for key in self._removed])
+        transaction.run(_delete_document, [_at(key) for key in self._removed])
+        transaction.run(_insert_version, [row for rows in self._versions.values() for row in rows])
+        transaction.run(_insert_document, [self._row(key, changed[key]) for key in changed.keys() - known])
+        transaction.run(_update_document, [self._row(key, changed[key]) for key in changed.keys() & known])
+        transaction.run(_delete_old_versions, [*self._outdated(changed)])
+        self._ledger.store(transaction)
 
     def _take(self, write: Write) -> None:
         newest = self._newest.get(write.key)
@@ -161,26 +165,16 @@ class Group:
         row = {**place_of(key), "etag": version.etag, "modified": self._now, "content": content}
         self._versions.setdefault(key, []).append({**row, "number": version.number, "offset": version.offset})
 
-    def _statements(self) -> Iterator[tuple[Executable, list[Row]]]:
-        changed = {key: newest for key, newest in self._newest.items() if newest and key in self._versions}
-        known = self._stored.keys() - self._removed
-        yield _delete_versions, [_at(key) for key in self._removed]
-        yield _delete_document, [_at(key) for key in self._removed]
-        yield _insert_version, [row for rows in self._versions.values() for row in rows]
-        yield _insert_document, [{**place_of(key), **self._row(changed[key])} for key in changed.keys() - known]
-        yield _update_document, [{**_at(key), **self._row(changed[key])} for key in changed.keys() & known]
-        yield (
-            _delete_old_versions,
-            [
-                {**_at(key), "oldest": newest.number - self._limits.versions, "least": least}
-                for key, newest in changed.items()
-                if (least := newest.offset - self._limits.version_octets) > 0
-                or newest.number - self._limits.versions > 1
-            ],
-        )
+    def _row(self, key: DocumentKey, newest: Newest) -> Row:
+        row = {"etag": newest.etag, "size": newest.size, "number": newest.number, "offset": newest.offset}
+        return {**_at(key), **{f"new_{name}": value for name, value in row.items()}, "new_modified": self._now}
 
-    def _row(self, newest: Newest) -> Row:
-        return {**asdict(newest), "modified": self._now}
+    def _outdated(self, changed: Mapping[DocumentKey, Newest]) -> Iterator[Row]:
+        """For documents that have versions over the limits: what the number and offset of those is below."""
+        for key, newest in changed.items():
+            number, offset = newest.number - self._limits.versions, newest.offset - self._limits.version_octets
+            if number > 1 or offset > 0:
+                yield {**_at(key), "kept_number": number, "kept_offset": offset}
 
 
 def _at(key: DocumentKey) -> Row:
@@ -188,20 +182,18 @@ def _at(key: DocumentKey) -> Row:
     return {f"at_{name}": value for name, value in place_of(key).items()}
 
 
+_placing: Row = {name: bindparam(f"at_{name}") for name in ("auid", "user", "name")}
+_changing: Row = {name: bindparam(f"new_{name}") for name in ("etag", "size", "number", "offset", "modified")}
+
 _insert_version = insert(versions)
-_insert_document = insert(documents)
-_update_document = update(documents).where(at_place(documents, "at_"))
+_insert_document = insert(documents).values(**_placing, **_changing)
+_update_document = update(documents).where(at_place(documents, "at_")).values(**_changing)
 _delete_document = delete(documents).where(at_place(documents, "at_"))
 _delete_versions = delete(versions).where(at_place(versions, "at_"))
 _delete_old_versions = _delete_versions.where(
-    or_(versions.c.number < bindparam("oldest"), versions.c.offset < bindparam("least"))
+    or_(versions.c.number < bindparam("kept_number"), versions.c.offset < bindparam("kept_offset"))
 )
 
 _select_newest = select(
     *documents.primary_key.columns, documents.c.etag, documents.c.size, documents.c.number, documents.c.offset
-).where(tuple_(*documents.primary_key.columns).in_(bindparam("places", expanding=True)))
-_select_use = (
-    select(documents.c.user, func.count(), func.sum(documents.c.size))
-    .where(documents.c.user.in_(bindparam("users", expanding=True)))
-    .group_by(documents.c.user)
-)
+).where(among(documents.c.user, "trees"))

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, select
 
 from xcap.ports import Document, DocumentKey, Listed, StoreLimits
-from xcap.storage.database import hold
-from xcap.storage.document_writes import GLOBAL, Group, Write, at_place, place_of, read_ledger, read_newest, read_use
-from xcap.storage.tables import claims, documents, versions
+from xcap.storage.claims import SELECT_HOLDERS
+from xcap.storage.document_writes import GLOBAL, Group, Write, at_place, place_of, read_ledger, read_newest
+from xcap.storage.tables import documents, versions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from sqlalchemy import Connection
-
     from xcap.storage.commit import GroupCommit
-    from xcap.storage.database import Database
+    from xcap.storage.database import Database, Transaction
 
 
 class SqlDocumentStore:
@@ -52,11 +51,8 @@ class SqlDocumentStore:
         ]
 
     async def holders(self, auid: str, values: Collection[str]) -> Mapping[str, DocumentKey]:
-        held: dict[str, DocumentKey] = {}
-        for value in values:
-            for user, name in await self._database.rows(_select_holder, {"auid": auid, "value": value}):
-                held[value] = DocumentKey(auid, user or None, name)
-        return held
+        rows = await self._database.rows(SELECT_HOLDERS, {"auid": auid, "values": json.dumps(list(values))})
+        return {value: DocumentKey(auid, user or None, name) for value, user, name in rows}
 
     async def save(
         self,
@@ -72,13 +68,13 @@ class SqlDocumentStore:
     async def delete(self, key: DocumentKey, *, expected: str) -> None:
         await self._committer.do(self._write, Write(key, expected, None, None, frozenset()))
 
-    def _write(self, connection: Connection, writes: Sequence[Write]) -> Sequence[Exception | None]:
-        users = {write.key.user for write in writes if write.key.user is not None}
-        hold(connection, users | {f"values of {write.key.auid}" for write in writes if write.claims is not None})
-        newest = read_newest(connection, {write.key for write in writes})
-        group = Group(self._limits, newest, read_use(connection, users), read_ledger(connection, writes))
+    def _write(self, transaction: Transaction, writes: Sequence[Write]) -> Sequence[Exception | None]:
+        users = {write.key.user for write in writes}
+        values = {f"values of {write.key.auid}" for write in writes if write.claims is not None}
+        transaction.hold({user or GLOBAL for user in users} | values)
+        group = Group(self._limits, read_newest(transaction, users), read_ledger(transaction, writes))
         results = [group.take(write) for write in writes]
-        group.store(connection)
+        group.store(transaction)
         return results
 
 
@@ -114,7 +110,4 @@ _select_of_user = (
     select(documents.c.auid, documents.c.name, documents.c.etag, documents.c.modified, documents.c.size)
     .where(documents.c.user == bindparam("user"))
     .order_by(documents.c.auid, documents.c.name)
-)
-_select_holder = select(claims.c.user, claims.c.name).where(
-    claims.c.auid == bindparam("auid"), claims.c.value == bindparam("value")
 )

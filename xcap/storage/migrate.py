@@ -13,7 +13,7 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.util import CommandError
 
-from xcap.storage.database import hold, open_database
+from xcap.storage.database import open_database
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, MetaData
@@ -40,11 +40,10 @@ async def upgrade(
         async with open_database(database) as opened:
             await upgrade(opened, script_location, version_table)
     else:
-        await database.write(lambda connection: _upgrade(connection, script_location, version_table))
+        await database.change_tables(lambda connection: _upgrade(connection, script_location, version_table))
 
 
 def _upgrade(connection: Connection, script_location: Path, version_table: str) -> None:
-    hold(connection, [version_table])
     config = Config()
     config.set_main_option("script_location", str(script_location).replace("%", "%%"))
     config.attributes["connection"] = connection

@@ -7,18 +7,28 @@ before it returns. A transaction sees what was committed when each of its statem
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from xcap.storage.database import NO_PARAMETERS, Database
+from xcap.storage.database import NO_PARAMETERS, Database, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import URL, Connection, Select
+    from sqlalchemy import URL, Connection, Select, UpdateBase
 
-    from xcap.storage.database import Result
+    from xcap.storage.database import Parameters, Result, Row
+
+_HOLD = text(
+    "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(name, 0) AS key"
+    " FROM json_array_elements_text(CAST(:names AS json)) AS name ORDER BY key) AS held"
+)
+"""In one order everywhere, so that nobody waits in a circle."""
+
+_TABLES = "the tables of this program"
 
 
 class PostgresDatabase(Database):
@@ -32,13 +42,35 @@ class PostgresDatabase(Database):
         )
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Transaction], Result]) -> Result:
         async with self._engine.begin() as connection:
-            return await connection.run_sync(work)
+            return await connection.run_sync(lambda inner: work(_PostgresTransaction(inner)))
 
-    async def rows(self, query: Select[Any], parameters: Mapping[str, Any] = NO_PARAMETERS) -> Sequence[Sequence[Any]]:
+    async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         async with self._reading.connect() as connection:
-            return [tuple(row) for row in await connection.execute(query, parameters)]
+            return await connection.run_sync(lambda inner: _PostgresTransaction(inner).rows(query, parameters))
+
+    async def change_tables(self, work: Callable[[Connection], None]) -> None:
+        async with self._engine.begin() as connection:
+            await connection.run_sync(lambda inner: _PostgresTransaction(inner).hold([_TABLES]))
+            await connection.run_sync(work)
 
     async def aclose(self) -> None:
         await self._engine.dispose()
+
+
+class _PostgresTransaction(Transaction):
+    dialect = "postgresql"
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
+        return [tuple(row) for row in self._connection.execute(query, parameters)]
+
+    def run(self, statement: UpdateBase, parameters: Sequence[Parameters]) -> None:
+        if parameters:
+            self._connection.execute(statement, parameters)
+
+    def hold(self, names: Iterable[str]) -> None:
+        self._connection.execute(_HOLD, {"names": json.dumps(list(names))})

@@ -2,13 +2,14 @@
 reached the disk before it returns).
 
 Writing waits for the disk, so it has a thread of its own; a whole transaction runs there, and costs one change of
-threads. SQLAlchemy begins each with BEGIN IMMEDIATE, so what it has read cannot change before it writes: that is what
-makes "compare the etag, then store" one step.
+threads. It begins with BEGIN IMMEDIATE, so what it has read cannot change before it writes: that is what makes "compare
+the etag, then store" one step.
 
 Reading is done in place, on the event loop: looking up one row takes a few microseconds, less than to ask another
 thread for it, and in this journal mode it waits for nobody. So nothing has to be kept in memory beside the database,
-and another process' commit (the command line's) is seen by the very next read. SQLAlchemy makes the SQL of a query
-and the converters of its columns once; the driver runs it.
+and another process' commit (the command line's) is seen by the very next read.
+
+SQLAlchemy makes the SQL of each statement once (`compiling`); then the driver runs it.
 """
 
 from __future__ import annotations
@@ -18,21 +19,19 @@ import contextlib
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import QueuePool, create_engine, event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import NullPool, create_engine, event
 
-from xcap.storage.database import NO_PARAMETERS, Database
+from xcap.storage.compiling import compiled
+from xcap.storage.database import NO_PARAMETERS, Database, Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection, Engine, Select
+    from sqlalchemy import Connection, Select, UpdateBase
 
-    from xcap.storage.database import Result
+    from xcap.storage.database import Parameters, Result, Row
 
 BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another process (the command line) to finish its transaction."""
@@ -43,6 +42,8 @@ CHECKPOINT = 4_000
 OWNER_ONLY = 0o600
 """Mode of a new database file, and so of the files that SQLite keeps beside it: it holds password hashes."""
 
+BEGIN = "BEGIN IMMEDIATE"
+
 
 class SqliteDatabase(Database):
     """The database in one file, made with the first connection if it is missing. Used on one event loop."""
@@ -50,85 +51,83 @@ class SqliteDatabase(Database):
     def __init__(self, file: str) -> None:
         self._file = file
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sqlite")
-        self._engine = _engine(self._connect)
+        self._writing: sqlite3.Connection | None = None
+        """Of that thread."""
         self._reading: sqlite3.Connection | None = None
+        """Of the event loop."""
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+    async def write(self, work: Callable[[Transaction], Result]) -> Result:
+        return await self._in_thread(self._transact, work)
 
-    async def rows(self, query: Select[Any], parameters: Mapping[str, Any] = NO_PARAMETERS) -> Sequence[Sequence[Any]]:
+    async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         if self._reading is None:
             self._reading = self._connect()
-        compiled = _compiled(query)
-        return compiled.converted(self._reading.execute(compiled.sql, {**compiled.constants, **parameters}).fetchall())
+        return _rows(self._reading, query, parameters)
+
+    async def change_tables(self, work: Callable[[Connection], None]) -> None:
+        await self._in_thread(self._change_tables, work)
 
     async def aclose(self) -> None:
         if self._reading is not None:
             self._reading.close()
             self._reading = None
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._engine.dispose)
+        await self._in_thread(self._close_writing)
         self._thread.shutdown()
 
-    def _transact(self, work: Callable[[Connection], Result]) -> Result:
-        with self._engine.begin() as connection:
-            return work(connection)
+    async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _transact(self, work: Callable[[Transaction], Result]) -> Result:
+        if self._writing is None:
+            self._writing = self._connect()
+        connection = self._writing
+        connection.execute(BEGIN)
+        try:
+            result = work(_SqliteTransaction(connection))
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        return result
+
+    def _change_tables(self, work: Callable[[Connection], None]) -> None:
+        engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(BEGIN))
+        with engine.begin() as connection:
+            work(connection)
+
+    def _close_writing(self) -> None:
+        if self._writing is not None:
+            self._writing.close()
+            self._writing = None
 
     def _connect(self) -> sqlite3.Connection:
         with contextlib.suppress(OSError):  # it is there, or cannot be made, which SQLite then says
             os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
         connection = sqlite3.connect(self._file, timeout=BUSY_TIMEOUT, isolation_level=None)
-        for setting in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            f"wal_autocheckpoint={CHECKPOINT}",
-        ):
+        for setting in ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={CHECKPOINT}"):
             connection.execute(f"PRAGMA {setting}")
         return connection
 
 
-def _engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    """Connections of the driver begin nothing by themselves: BEGIN is sent when SQLAlchemy begins."""
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=0)
+class _SqliteTransaction(Transaction):
+    dialect = "sqlite"
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
-    return engine
+    def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
+        return _rows(self._connection, query, parameters)
 
+    def run(self, statement: UpdateBase, parameters: Sequence[Parameters]) -> None:
+        if parameters:
+            made = compiled(statement)
+            self._connection.executemany(made.sql, [made.bound(each) for each in parameters])
 
-@dataclass(frozen=True, slots=True)
-class _Compiled:
-    """A query as the driver takes it."""
-
-    sql: str
-    constants: Mapping[str, Any]
-    """Parameters that the query has itself."""
-    converters: tuple[tuple[int, Callable[[Any], Any]], ...]
-    """For the columns whose values SQLite keeps in another form than Python's: place and converter."""
-
-    def converted(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        if not self.converters:
-            return rows
-        changed = [list(row) for row in rows]
-        for row in changed:
-            for place, convert in self.converters:
-                row[place] = convert(row[place])
-        return changed
+    def hold(self, names: Iterable[str]) -> None:
+        """The one writer holds everything."""
 
 
-_DIALECT = sqlite.dialect(paramstyle="named")
-
-
-@lru_cache(maxsize=256)
-def _compiled(query: Select[Any]) -> _Compiled:
-    found = ((place, _converter(column.type)) for place, column in enumerate(query.selected_columns))
-    converters = tuple((place, convert) for place, convert in found if convert is not None)
-    compiled = query.compile(dialect=_DIALECT)
-    constants = {name: value for name, value in compiled.params.items() if value is not None}
-    return _Compiled(str(compiled), constants, converters)
-
-
-def _converter(kind: Any) -> Callable[[Any], Any] | None:
-    converter: Callable[[Any], Any] | None = kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
-    return converter
+def _rows(connection: sqlite3.Connection, query: Select[Any], parameters: Parameters) -> Sequence[Row]:
+    made = compiled(query)
+    return made.converted(connection.execute(made.sql, made.bound(parameters)).fetchall())

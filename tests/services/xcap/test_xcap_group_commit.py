@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, select, text
+from sqlalchemy import Column, Integer, MetaData, Table, insert, select
 
 from xcap.storage.commit import CommitFailed, GroupCommit
-from xcap.storage.database import NO_PARAMETERS, Database, open_database
+from xcap.storage.database import NO_PARAMETERS, Database, Transaction, open_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
     from xcap.storage.database import Result
 
-numbers = Table("numbers", MetaData(), Column("n", Integer, primary_key=True, autoincrement=False))
+numbers = Table("numbers", MetaData(), Column("n", Integer, nullable=False))
+_insert = insert(numbers)
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     async with open_database(database_url) as database:
-        await database.write(lambda connection: numbers.create(connection))
+        await database.change_tables(numbers.create)
         yield database
 
 
@@ -34,11 +35,11 @@ class Room:
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
 
-    def insert(self, connection: Connection, intents: Sequence[int]) -> Sequence[int | Exception]:
+    def insert(self, transaction: Transaction, intents: Sequence[int]) -> Sequence[int | Exception]:
         self.groups.append(list(intents))
         for n in intents:
             if n >= 0:
-                connection.execute(text("INSERT INTO numbers VALUES (:n)" if n < 1000 else "nonsense"), {"n": n})
+                transaction.run(_insert, [{"n": n if n < 1000 else None}])
         return [n if n >= 0 else LookupError(n) for n in intents]
 
 
@@ -68,7 +69,7 @@ class Troubled(Database):
         self.go_on = asyncio.Event()
         self.trouble: Exception | None = None
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result:
+    async def write(self, work: Callable[[Transaction], Result]) -> Result:
         await self.go_on.wait()
         if self.trouble is not None:
             raise self.trouble
@@ -76,6 +77,9 @@ class Troubled(Database):
 
     async def rows(self, query: Select[Any], parameters: Mapping[str, Any] = NO_PARAMETERS) -> Sequence[Sequence[Any]]:
         return await self._database.rows(query, parameters)
+
+    async def change_tables(self, work: Callable[[Connection], None]) -> None:
+        await self._database.change_tables(work)
 
     async def aclose(self) -> None:
         await self._database.aclose()

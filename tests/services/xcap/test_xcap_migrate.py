@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, DateTime, LargeBinary, bindparam, select, text
+from sqlalchemy import Connection, DateTime, LargeBinary, TextClause, bindparam, select, text
 
 from xcap.ports import Document, DocumentKey
 from xcap.storage import migrate
@@ -20,6 +20,7 @@ from xcap.storage.documents import SqlDocumentStore
 from xcap.storage.tables import credentials, metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -31,10 +32,16 @@ def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, metadata))
 
 
+def run(connection: Connection, statement: TextClause, rows: Sequence[Mapping[str, object]] = ()) -> None:
+    connection.execute(statement, rows or None)
+
+
 async def test_the_revisions_make_exactly_the_tables_of_the_code(database_url: str) -> None:
     async with open_database(database_url) as database:
         await migrate.upgrade(database)
-        assert await database.write(differences) == []
+        found: list[object] = []
+        await database.change_tables(lambda connection: found.extend(differences(connection)))
+        assert found == []
 
 
 async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
@@ -43,7 +50,7 @@ async def test_upgrading_again_changes_nothing(tmp_path: Path) -> None:
     url = f"sqlite:///{folder}/db.sqlite"
     await migrate.upgrade(url)
     async with open_database(url) as database:
-        await database.write(lambda connection: connection.execute(credentials.insert(), ROW))
+        await database.write(lambda transaction: transaction.run(credentials.insert(), [ROW]))
         await migrate.upgrade(url)
         assert await database.rows(select(credentials.c.user)) == [("sip:a@b",)]
 
@@ -56,7 +63,7 @@ async def test_a_database_of_a_newer_program_is_refused_and_left_alone(database_
     await migrate.upgrade(database_url)
     async with open_database(database_url) as database:
         newer = text("UPDATE xcap_version SET version_num = '9999'")
-        await database.write(lambda connection: connection.execute(newer))
+        await database.change_tables(lambda connection: run(connection, newer))
         with pytest.raises(migrate.IncompatibleDatabase, match="newer"):
             await migrate.upgrade(database)
 
@@ -87,7 +94,7 @@ async def test_documents_of_the_first_schema_stay_with_their_etags_and_times(
         with monkeypatch.context() as patched:
             patched.setattr(command, "upgrade", lambda config, revision: _upgrade(config, "0001"))
             await migrate.upgrade(database)
-        await database.write(lambda connection: connection.execute(_INSERT_AS_0001, rows))
+        await database.change_tables(lambda connection: run(connection, _INSERT_AS_0001, rows))
         await migrate.upgrade(database)
         store = SqlDocumentStore(database, committer)
         for (user, name), content in contents.items():
