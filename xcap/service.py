@@ -130,11 +130,13 @@ class XcapService:
         *,
         sources: Mapping[str, DocumentSource] | None = None,
         in_use: InUse = _nothing_in_use,
+        is_user: InUse | None = None,
         trusted: Collection[str] = (),
     ) -> None:
         """sources: AUID -> where the computed documents of that usage come from.
 
         in_use: tells of URIs that exist beside the documents, which unique values must not be.
+        is_user: tells of XUIs whether the server knows them, so that those of nobody are 404 (§8); None knows all.
         trusted: XUIs of trusted users (§5.7); what they may do is for each usage's policy to say.
         """
         self._usages = usages
@@ -142,6 +144,7 @@ class XcapService:
         self._sink = sink
         self._sources = dict(sources or {})
         self._in_use = in_use
+        self._is_user = is_user
         self._trusted = frozenset(trusted)
         self._newest: dict[DocumentKey, _Version] = {}
         """Versions that are being saved, the newest of each document."""
@@ -152,7 +155,7 @@ class XcapService:
         Raises BadRequest, Forbidden, NotFound, PreconditionFailed.
         """
         resource = self._canonical(resource)
-        usage = self._authorized(requester, resource.key, Operation.READ)
+        usage = await self._authorized(requester, resource.key, Operation.READ)
         selector = _selector(usage, resource)
         content, etag = await self._stored(resource.key, selector)
         if selector is None:
@@ -172,7 +175,7 @@ class XcapService:
         a Conflict, Contended.
         """
         resource = self._canonical(resource)
-        usage = self._authorized(requester, resource.key, Operation.WRITE)
+        usage = await self._authorized(requester, resource.key, Operation.WRITE)
         selector = self._writable(usage, resource)
         expected = usage.media_type if selector is None else selector.kind.value
         if media_type != expected:
@@ -194,7 +197,7 @@ class XcapService:
         Raises BadRequest, Forbidden, NotFound, MethodNotAllowed, PreconditionFailed, a Conflict, Contended.
         """
         resource = self._canonical(resource)
-        usage = self._authorized(requester, resource.key, Operation.WRITE)
+        usage = await self._authorized(requester, resource.key, Operation.WRITE)
         selector = self._writable(usage, resource)
 
         def edit(base: _Version) -> _Version:
@@ -209,7 +212,7 @@ class XcapService:
         key = self._usages.canonical(resource.key)
         return resource if key is resource.key else replace(resource, key=key)
 
-    def _authorized(self, requester: str, key: DocumentKey, operation: Operation) -> ApplicationUsage:
+    async def _authorized(self, requester: str, key: DocumentKey, operation: Operation) -> ApplicationUsage:
         """The document's usage, if its policy lets the requester do this.
 
         Raises NotFound, Forbidden, and MethodNotAllowed to whoever may read a computed document and wants to write it.
@@ -218,6 +221,8 @@ class XcapService:
         computed = self._usages.is_computed(key)
         asked = Operation.READ if computed else operation
         if not usage.policy(Access(requester, key, asked, requester in self._trusted)):
+            if self._is_user and key.user is not None and not await self._is_user(key.user):
+                raise NotFound("no such user")
             raise Forbidden(f"{operation.value} access is not granted")
         if computed and operation is not Operation.READ:
             raise MethodNotAllowed(READ_METHODS)
