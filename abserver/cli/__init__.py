@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import cards, checking, demonstrating, relations, rules, serving, users, watching
+from abserver.cli import cards, checking, demonstrating, documents, relations, rules, serving, users, watching
 from abserver.cli.common import Commands
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("check-config")(checking.check_config)
 app.add_typer(users.app, name="user")
 app.add_typer(cards.app, name="card")
 app.add_typer(rules.app, name="rules")
+app.add_typer(documents.app, name="xcap")
 app.command("approve")(rules.approve)
 app.command("reject")(rules.reject)
 app.command("block")(rules.block)

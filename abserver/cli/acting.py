@@ -16,6 +16,7 @@ from abserver.cli import common, database
 from abserver.cli.common import CommandError
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -41,9 +42,11 @@ def acting_as(owner: Aor, settings: Settings, config: Path | None) -> Iterator[X
     from xcap.client import Refused, XcapClient
 
     credential = asyncio.run(_credential(owner, settings))
-    origin = f"http://{common.reachable(settings.http.listen)}"
+    tls = _own_certificate(settings)
+    origin = f"{'https' if tls else 'http'}://{common.reachable(settings.http.listen)}"
+    root = origin + settings.http.xcap_root
     try:
-        with XcapClient(origin + settings.http.xcap_root, owner.removeprefix("sip:"), credential.ha1) as client:
+        with XcapClient(root, owner.removeprefix("sip:"), credential.ha1, tls=tls) as client:
             yield client
     except httpx.ConnectError:
         start = common.with_config("serve", config)
@@ -77,6 +80,21 @@ def _advice(error: Refused) -> str:
     if error.status == HTTPStatus.UNAUTHORIZED:
         return "Is it the server of this configuration? Its database or [auth] realm seems to be another one"
     return ""
+
+
+def _own_certificate(settings: Settings) -> ssl.SSLContext | None:
+    """Trust in the very certificate that the configuration names: no name of it is this machine's address."""
+    import ssl
+
+    if settings.http.tls_certificate is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.http.tls_certificate)
+    except OSError as error:  # an ssl.SSLError is one, too
+        raise CommandError(f"{settings.http.tls_certificate} cannot be used: {error.strerror}") from None
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # it need not be an authority's
+    return context
 
 
 async def _credential(owner: Aor, settings: Settings) -> Credential:

@@ -16,9 +16,22 @@ def check_config(config: common.ConfigFile = None) -> None:
     """List every problem of a configuration with its key and place; exit code 1 if there is any."""
     settings = common.settings_from(config)
     database.check(settings)
+    _check_certificate(settings)
     typer.echo(f"{config or 'defaults'}: good; {_summary(settings)}")
+
+
+def _check_certificate(settings: Settings) -> None:
+    """Raises CommandError if the HTTP listener could not use its certificate."""
+    from abserver.app.http_side import certificate
+    from xcap.http.tls import TlsError
+
+    try:
+        certificate(settings)
+    except TlsError as error:
+        raise common.CommandError(common.UNUSABLE, f"http.tls_certificate: {error}") from None
 
 
 def _summary(settings: Settings) -> str:
     listeners = [f"udp {address}" for address in settings.sip.udp] + [f"tcp {address}" for address in settings.sip.tcp]
-    return f"{', '.join(settings.server.domains)} on {', '.join(listeners)}, http {settings.http.listen}"
+    scheme = "https" if settings.http.tls_certificate else "http"
+    return f"{', '.join(settings.server.domains)} on {', '.join(listeners)}, {scheme} {settings.http.listen}"

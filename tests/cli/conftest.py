@@ -45,12 +45,17 @@ class Abserver:
         self.folder = folder
         self.config = folder / "abserver.toml"
         self.database = folder / "abserver.db"
+        self.https = False
+        """Whether `configure` writes a certificate, first.pem in the folder."""
         self.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
 
     def configure(self, *, http: str, sip: str) -> None:
         """Write the configuration with these listeners."""
+        names = ("first.pem", "first.key") if self.https else ()
+        keys = zip(("tls_certificate", "tls_key"), names, strict=False)
+        certificate = "".join(f'{key} = "{self.folder / name}"\n' for key, name in keys)
         self.config.write_text(
-            f'[sip]\nudp = ["{sip}"]\ntcp = ["{sip}"]\n[http]\nlisten = "{http}"\n'
+            f'[sip]\nudp = ["{sip}"]\ntcp = ["{sip}"]\n[http]\nlisten = "{http}"\n{certificate}'
             f'[storage]\nurl = "sqlite:///{self.database}"\n',
             encoding="utf-8",
         )
@@ -66,6 +71,7 @@ class Abserver:
     @contextlib.contextmanager
     def serving(self) -> Iterator[None]:
         """Run `abserver serve` as a process of its own, and let the configuration name the ports that it got."""
+        self.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
         line = [sys.executable, "-m", "abserver", "serve", "--config", str(self.config)]
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             try:

@@ -1,0 +1,97 @@
+"""What `docs/security.md` and `docs/xcap-server.md` tell operators, held against what the server does."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.services.test_authenticating import PHONE, Bench, answered, subscribe
+from tests.services.xcap.test_http_guessing import AWAY, guess
+from xcap.core.source import MAX_ATTRIBUTES, MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS
+from xcap.http.limits import HttpLimits
+from xcap.logs import FactsFormatter
+from xcap.standalone.settings import XcapSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.services.xcap.conftest import Server
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
+TIME = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")
+"""What fail2ban takes off a line before it looks at it."""
+
+
+@pytest.fixture
+def filter_of_the_page() -> re.Pattern[str]:
+    said = re.search(r"failregex = (.*)", (DOCS / "security.md").read_text(encoding="utf-8"))
+    assert said
+    return re.compile(said[1].replace("<HOST>", r"(?P<host>[\w.:]+)"))
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[str]:
+    formatter = FactsFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    return (TIME.sub("", formatter.format(record)) for record in caplog.records)
+
+
+async def test_the_filter_finds_every_failure_over_http_and_nothing_else(
+    server: Server, caplog: pytest.LogCaptureFixture, filter_of_the_page: re.Pattern[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    statuses = await guess(server, times=5)
+    found = [matched["host"] for line in lines(caplog) if (matched := filter_of_the_page.search(line))]
+    assert len(found) == len(statuses) == 5
+    assert set(found) == {AWAY}
+
+
+async def test_the_filter_finds_failures_over_sip(
+    caplog: pytest.LogCaptureFixture, filter_of_the_page: re.Pattern[str]
+) -> None:
+    bench = await Bench().with_bob()
+    request = answered(await bench.challenged(subscribe()), password="wrong")
+    await bench.challenged(request)
+    [line] = lines(caplog)
+    matched = filter_of_the_page.search(line)
+    assert matched
+    assert matched["host"] == PHONE.remote.host
+
+
+def test_no_peer_can_write_a_line_that_bans_somebody(filter_of_the_page: re.Pattern[str]) -> None:
+    sent = "x\n WARNING xcap.http.authenticator login failed peer=192.0.2.1 user=None"
+    record = logging.LogRecord("xcap.http.access", logging.INFO, "", 0, "request", (), None)
+    record.__dict__["document"] = sent
+    line = FactsFormatter("%(levelname)s %(name)s %(message)s").format(record)
+    assert "\n" not in line
+    assert not filter_of_the_page.search(line)
+
+
+def test_the_bounds_on_the_page_are_those_of_the_code() -> None:
+    said = (DOCS / "security.md").read_text(encoding="utf-8")
+    limits = HttpLimits()
+    for bound in (
+        f"bytes ({MAX_BYTES // 2**20} MB), depth ({MAX_DEPTH}),\nattributes ({MAX_ATTRIBUTES} of one element)",
+        f"elements ({MAX_ELEMENTS:,})",
+        f"({limits.head // 1024} kB, {limits.head_time:.0f} s)",
+        f"({limits.body // 2**20} MB, {limits.body_pause:.0f} s between its pieces)",
+        f"({limits.keep_alive} s)",
+        f"({limits.connections:,})",
+        f"{XcapSettings().user_documents} documents of {XcapSettings().user_octets // 2**20} MB together",
+    ):
+        assert bound in said, bound
+
+
+def test_every_setting_is_on_the_page_with_its_default() -> None:
+    page = (DOCS / "xcap-server.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", page, re.MULTILINE))
+    said = {
+        key.strip(" `"): value.strip(" `")
+        for keys, values in rows.items()
+        for key, value in zip(keys.split("`, `"), values.split("`, `") * (keys.count("`, `") + 1), strict=False)
+    }
+    assert list(said) == list(XcapSettings.model_fields)
+    assert said["user_octets"] == str(XcapSettings().user_octets)
+    assert said["listen"] == f'"{XcapSettings().listen}"'
