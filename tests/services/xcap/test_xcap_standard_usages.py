@@ -78,6 +78,7 @@ class TestDocumentsOfClients:
         [
             (f"resource-lists/{XUI}/index", "blink-resource-lists", "application/resource-lists+xml"),
             (f"resource-lists/{XUI}/index", "jitsi-resource-lists", "application/resource-lists+xml"),
+            (f"resource-lists/{XUI}/index", "rcs-resource-lists", "application/resource-lists+xml"),
             (f"rls-services/{XUI}/index", "blink-rls-services", "application/rls-services+xml"),
             (f"{OMA_RULES}/{XUI}/index", "blink-pres-rules", PRESENCE_RULES),
             (f"{OMA_RULES}/{XUI}/pres-rules", "rcs-pres-rules", PRESENCE_RULES),
