@@ -105,9 +105,9 @@ class _Version:
         return cls(content, None if content is None else etag_of(content))
 
     @classmethod
-    def valid(cls, content: bytes, usage: ApplicationUsage, key: DocumentKey) -> _Version:
+    def valid(cls, content: bytes, usages: Usages, usage: ApplicationUsage, key: DocumentKey) -> _Version:
         """Raises TooLarge and the Conflicts of a document that may not be stored."""
-        document = usage.validate(content, key.user)
+        document = usages.validate(usage, content, key.user)
         claims = usage.unique.values(document) if usage.unique else ()
         return cls(content, etag_of(content), claims)
 
@@ -186,7 +186,7 @@ class XcapService:
             nonlocal created
             conditions.check(base.etag)
             content, created = _placed(usage, resource.key, base, selector, body)
-            return _Version.valid(content, usage, resource.key)
+            return _Version.valid(content, self._usages, usage, resource.key)
 
         version = await self._change(usage, resource.key, edit)
         return Stored(str(version.etag), created)
@@ -204,7 +204,9 @@ class XcapService:
             if base.content is None:
                 raise NotFound("there is no such document")
             left = _without(base.content, selector, lambda: conditions.check(base.etag))
-            return _Version.of(None) if left is None else _Version.valid(left, usage, resource.key)
+            if left is None:
+                return _Version.of(None)
+            return _Version.valid(left, self._usages, usage, resource.key)
 
         return (await self._change(usage, resource.key, edit)).etag
 

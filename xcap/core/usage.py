@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from xcap.core.errors import ConstraintFailure, NoParent, NotFound
 from xcap.core.uri import DocumentKey
+from xcap.core.vocabulary import union
 from xcap.core.xml import check_schema, parse_document
 
 if TYPE_CHECKING:
     from lxml import etree
+
+    from xcap.core.xml import Schema
 
 
 class Operation(enum.Enum):
@@ -98,6 +101,7 @@ def global_tree(key: DocumentKey) -> bool:
 
 
 _NONE: Mapping[str, str] = MappingProxyType({})
+_DECLARATION = b"xmlns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +117,7 @@ class ApplicationUsage:
     """Local name -> namespace, for unprefixed names in node selectors that are not of the default namespace."""
     namespaces: tuple[str, ...]
     """Those whose schemas the server has; announced in xcap-caps."""
-    schema: etree.XMLSchema | None = None
+    schema: Schema | None = None
     constraints: tuple[Constraint, ...] = ()
     """Checked in order, after the schema."""
     unique: Unique | None = None
@@ -184,8 +188,22 @@ class Usages:
         )
         """Documents that the server makes at start; the service answers them before it asks the store."""
 
+        announced = frozenset(namespace for usage in self for namespace in usage.namespaces)
+        self._vocabulary = union(usage.schema.vocabulary for usage in self if usage.schema).of(announced)
+
     def __iter__(self) -> Iterator[ApplicationUsage]:
         return iter(self._usages.values())
+
+    def validate(self, usage: ApplicationUsage, content: bytes, owner: str | None) -> etree._Element:
+        """The root of a document of `usage`, if it may be stored on a server with these usages.
+
+        Raises what `ApplicationUsage.validate` does, and SchemaValidationError for names that are of another usage's
+        schema by their namespace, and not in it (RFC 4825 §8.2.5).
+        """
+        document = usage.validate(content, owner)
+        if usage.schema is None or content.count(_DECLARATION) > 1:  # else all of it is of the schema's namespace
+            self._vocabulary.check(document)
+        return document
 
     def canonical(self, key: DocumentKey) -> DocumentKey:
         """The key by which a document is known: that of its usage, where the key names an alias."""

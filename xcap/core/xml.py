@@ -12,6 +12,7 @@ from lxml import etree
 
 from xcap.core.errors import NotWellFormed, SchemaValidationError
 from xcap.core.source import scan
+from xcap.core.vocabulary import Vocabulary, vocabulary_of
 
 _STRUCTURAL = ("SCHEMAV_CVC_ELT_1", "SCHEMAV_ELEMENT_CONTENT", "SCHEMAV_CVC_COMPLEX_TYPE_")
 """libxml2's errors whose messages hold names only; the messages of all others may quote the document's values."""
@@ -37,10 +38,18 @@ def parse_document(content: bytes) -> etree._Element:
         raise NotWellFormed(f"libxml2 error {error.code}", error.lineno or 1, (error.offset or 0) + 1) from None
 
 
-def load_schema(package: str, name: str) -> etree.XMLSchema:
+class Schema(etree.XMLSchema):
+    """A schema that tells which names it declares."""
+
+    vocabulary = Vocabulary()
+
+
+def load_schema(package: str, name: str) -> Schema:
     """The schema in the file `name` of `package`; what it imports must lie beside it."""
     with resources.as_file(resources.files(package) / name) as path:
-        return etree.XMLSchema(etree.parse(path, _parser()))
+        schema = Schema(etree.parse(path, _parser()))
+        schema.vocabulary = vocabulary_of(path, _parser())
+    return schema
 
 
 def check_schema(schema: etree.XMLSchema, document: etree._Element) -> None:

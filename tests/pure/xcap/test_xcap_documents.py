@@ -12,9 +12,9 @@ from xcap.core.errorbody import error_body
 from xcap.core.uri import DocumentKey
 from xcap.core.usage import Access, ApplicationUsage, Operation, Usages
 from xcap.core.usages.xcap_caps import KEY, XCAP_CAPS
-from xcap.core.xml import check_schema, load_schema, parse_document
+from xcap.core.xml import Schema, check_schema, load_schema, parse_document
 
-SCHEMA = etree.XMLSchema(
+SCHEMA = Schema(
     etree.fromstring(
         b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
         <xs:element name="card"><xs:complexType>
