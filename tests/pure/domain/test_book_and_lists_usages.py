@@ -8,14 +8,14 @@ import pytest
 
 from abserver.domain.identity import Owner, Watcher, parse_aor
 from abserver.domain.relation import EVERY_LEVEL, Relation, RelationState
-from abserver.domain.usages import ADDRESS_BOOK, OURS, RELATIONS, SHARED_CARDS
+from abserver.domain.usages import ADDRESS_BOOK, CONTACT_CARD, OURS, RELATIONS, SHARED_CARDS, all_usages
 from abserver.domain.usages.relations import relations_document
 from abserver.domain.usages.shared_cards import name_of, owner_of
 from xcap.core.edit import get_node, put_node
 from xcap.core.errors import ConstraintFailure, SchemaValidationError, UniquenessFailure
 from xcap.core.selector import parse_node_selector
 from xcap.core.uri import DocumentKey, ResourceUri, parse
-from xcap.core.usage import Access, ApplicationUsage, Operation, Usages
+from xcap.core.usage import Access, ApplicationUsage, Operation
 from xcap.core.usages import STANDARD
 
 BOB = "sip:bob@example.com"
@@ -37,8 +37,10 @@ NOTE = "<vc:note><vc:text>met at the fair</vc:text></vc:note>"
 
 
 def test_all_usages_of_the_server_are_one_table_without_clashes() -> None:
-    usages = Usages([*STANDARD, *OURS])
-    assert len(list(usages)) == 14
+    usages = all_usages({"com.example.card": CONTACT_CARD.auid})
+    assert [usage.auid for usage in usages] == [usage.auid for usage in (*STANDARD, *OURS)]
+    alias = DocumentKey("com.example.card", BOB, "index")
+    assert usages.canonical(alias) == DocumentKey(CONTACT_CARD.auid, BOB, "index")
     assert {usage.auid for usage in OURS} == {
         f"org.abserver.{name}" for name in ("contact-card", "card-rules", "address-book", "shared-cards", "relations")
     }

@@ -122,6 +122,12 @@ class TestDocumentsOfClients:
                 f"org.openmobilealliance.pres-content/{XUI}/album/1", (CLIENTS / "jitsi-icon.xml").read_bytes(), CONTENT
             )
 
+    async def test_conditions_of_oma_that_no_schema_here_declares_are_kept(self, world: World) -> None:
+        """OMA has more of them than deployed clients show, so the namespace is open (RFC 4825 §8.2.5)."""
+        rules = (CLIENTS / "rcs-pres-rules.xml").read_bytes()
+        rules = rules.replace(b"<ocp:other-identity/>", b"<ocp:other-identity/><ocp:service-list/>")
+        await world.put(f"{OMA_RULES}/{XUI}/pres-rules", rules, PRESENCE_RULES)
+
     async def test_a_personal_contact_card_is_called_as_phones_call_it_and_private(self, world: World) -> None:
         path = f"org.openmobilealliance.cab-pcc/{XUI}"
         card = (CLIENTS / "rcs-pcc.xml").read_bytes()
