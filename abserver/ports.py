@@ -121,14 +121,16 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """Some device whose list names this view may have been sent another one, and its acknowledgement may be lost.
+    """The device may be sent another view than the one that its list names, and its acknowledgement may be lost.
 
     Written before the first such NOTIFY leaves. Without it a crash could hide a divergence: the device acknowledged
-    another view, the crash came before the record, and the owner's next edit leads back to the recorded view.
+    another view, the crash came before the record, and the owner's next edit leads back to the recorded view. One for
+    each device, so that what happens to one never shows in what another is told.
     """
 
-    owner: Owner
+    key: DeviceKey
     tag: str
+    """The view that the device's list names."""
     version: int
     """The owner's modification version at that time: a device record of a later version is beyond doubt."""
 

@@ -1,7 +1,7 @@
 """What has to be durable before a NOTIFY leaves: CSeq numbers that no restart uses again, and departures.
 
-A NOTIFY is cheap and a commit is not, so both are written in groups: numbers for a block of requests at a time, a
-departure once for all devices that leave a view (`update_lists`). Who lacks something waits for the next group.
+A NOTIFY is cheap and a commit is not, so both are written in groups: numbers for a block of requests at a time, the
+departures (`update_lists`) of a whole fan-out in one go. Who lacks something waits for the next group.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Preparing:
     async def _written(self, group: list[Followed]) -> bool:
         now, utc = self._clock.now(), self._clock.utc()
         numbers = {each: each.record(now, utc) for each in group if each.is_out_of_numbers}
-        departures = {found for each in group if (found := self._departure(each)) is not None}
+        departures = [found for each in group if (found := self._departure(each)) is not None]
         try:
             await self._outbox.write(*numbers.values(), *departures)
         except Exception:

@@ -5,9 +5,9 @@ list moves when the device acknowledges a view, and at no other time. Searching 
 comparing the two (`reconcile`); the lists themselves send nothing.
 
 Acknowledgements reach the journal a moment after they came, so a record that a crash leaves behind may be old, and if
-the owner's next edit leads back to the recorded view, nothing would show it. Hence departures: before any device is
-sent another view than its record names, the journal knows that devices leave that view. A record whose view was left
-is in doubt after a restart, and its device is told the full view.
+the owner's next edit leads back to the recorded view, nothing would show it. Hence departures: before a device is sent
+another view than its record names, the journal knows that it leaves that view. A record whose view was left is in
+doubt after a restart, and its device is told the full view.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class UpdateLists:
         """The lists as the journal remembers them."""
         self._owners = {record.owner: record for record in owners}
         self._devices = {record.key: record for record in devices}
-        self._departures = {(each.owner, each.tag): each.version for each in departures}
+        self._departures = {each.key: each for each in departures}
         self._doubtful = {key for key, record in self._devices.items() if self._is_left(record)}
         """Devices that may hold another view than the recorded one, since the server stopped before it was told."""
 
@@ -81,15 +81,16 @@ class UpdateLists:
         record = self._devices.get(key)
         if record is None or record.tag == view.tag or self._is_left(record):
             return None
-        return Departure(key.owner, record.tag, self.version(key.owner))
+        return Departure(key, record.tag, self.version(key.owner))
 
     def departed(self, departure: Departure) -> None:
         """The departure is durable now."""
-        self._departures[departure.owner, departure.tag] = departure.version
+        self._departures[departure.key] = departure
 
     def forget_departures(self) -> None:
         """Take none for durable any more: the journal is about to collect those that it does not need."""
         self._departures.clear()
 
     def _is_left(self, record: DeviceRecord) -> bool:
-        return self._departures.get((record.key.owner, record.tag), -1) >= record.version
+        departure = self._departures.get(record.key)
+        return departure is not None and departure.tag == record.tag and departure.version >= record.version

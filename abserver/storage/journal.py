@@ -105,7 +105,7 @@ def _identity(record: Record) -> tuple[object, ...]:
         case DeviceRecord():
             return (DeviceRecord, record.key)
         case Departure():
-            return (Departure, record.owner, record.tag)
+            return (Departure, record.key)
         case SubscriptionRecord():
             return (SubscriptionRecord, record.dialog.call_id, record.dialog.local_tag, record.dialog.remote_tag)
         case SubscriptionRemoved():
@@ -158,7 +158,8 @@ _SELECT_VIEW = select(tables.views.c.content).where(tables.views.c.tag == bindpa
 
 _devices, _departures = tables.devices.c, tables.departures.c
 _doubted = exists().where(
-    _devices.owner == _departures.owner, _devices.tag == _departures.tag, _devices.version <= _departures.version
+    *(_devices[name] == _departures[name] for name in ("owner", "watcher", "device", "tag")),
+    _devices.version <= _departures.version,
 )
 _COLLECT_VIEWS = delete(tables.views).where(tables.views.c.tag.not_in(select(_devices.tag)))
 _COLLECT_DEPARTURES = delete(tables.departures).where(~_doubted)

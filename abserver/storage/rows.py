@@ -82,11 +82,11 @@ def device_of(row: Mapping[str, Any]) -> DeviceRecord:
 
 
 def departure_row(record: Departure) -> Row:
-    return {"owner": record.owner, "tag": record.tag, "version": record.version}
+    return {**_key_row(record.key), "tag": record.tag, "version": record.version}
 
 
 def departure_of(row: Mapping[str, Any]) -> Departure:
-    return Departure(owner=Owner(Aor(row["owner"])), tag=row["tag"], version=row["version"])
+    return Departure(key=_key_of(row), tag=row["tag"], version=row["version"])
 
 
 def subscription_row(record: SubscriptionRecord) -> Row:

@@ -66,7 +66,9 @@ departures = Table(
     "abserver_departures",
     metadata,
     Column("owner", String, primary_key=True),
-    Column("tag", String, primary_key=True, doc="the view that devices may have left unrecorded"),
+    Column("watcher", String, primary_key=True),
+    Column("device", String, primary_key=True),
+    Column("tag", String, nullable=False, doc="the view that the device may have left unrecorded"),
     Column("version", Integer, nullable=False),
 )
 

@@ -106,7 +106,7 @@ async def test_there_is_nothing_at_first(opened: Opened) -> None:
 
 
 async def test_every_kind_of_record_comes_back_after_a_restart_as_it_was(opened: Opened) -> None:
-    departure = Departure(ANN, "t", 7)
+    departure = Departure(DEVICE.key, "t", 7)
     await (await opened.journal()).write(
         RELATION, OWNER, DEVICE, departure, SUBSCRIPTION, View(b"<\xc3\xbc/>\x00", "t")
     )
@@ -212,9 +212,10 @@ async def test_collecting_keeps_the_views_that_a_device_record_names_and_no_othe
 
 async def test_collecting_keeps_the_departures_that_put_a_device_in_doubt_and_no_others(opened: Opened) -> None:
     journal = await opened.journal()
-    doubtful, settled, unheard = Departure(ANN, "t", 7), Departure(ANN, "u", 6), Departure(DAN, "t", 9)
-    newer = replace(DEVICE, key=replace(KEY, device="other"), tag="u", version=8)
-    await journal.write(DEVICE, newer, doubtful, settled, unheard)
+    newer, elsewhere = (replace(DEVICE, key=replace(KEY, device=name), tag="u", version=8) for name in ("new", "other"))
+    doubtful, settled = Departure(KEY, "t", 7), Departure(newer.key, "u", 6)
+    passed, unheard = Departure(elsewhere.key, "t", 9), Departure(replace(KEY, device="unheard"), "t", 9)
+    await journal.write(DEVICE, newer, elsewhere, doubtful, settled, passed, unheard)
     await journal.collect()
     assert list((await journal.load()).departures) == [doubtful]
 

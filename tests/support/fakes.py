@@ -42,7 +42,7 @@ class MemoryJournal:
         self._owners: dict[Owner, OwnerRecord] = {}
         self._devices: dict[DeviceKey, DeviceRecord] = {}
         self._subscriptions: dict[DialogId, SubscriptionRecord] = {}
-        self._departures: dict[tuple[Owner, str], Departure] = {}
+        self._departures: dict[DeviceKey, Departure] = {}
         self._views: dict[str, View] = {}
 
     async def write(self, *records: Record) -> None:
@@ -69,12 +69,10 @@ class MemoryJournal:
     async def collect(self) -> None:
         named = {record.tag for record in self._devices.values()}
         self._views = {tag: view for tag, view in self._views.items() if tag in named}
-        oldest: dict[tuple[Owner, str], int] = {}
-        for record in self._devices.values():
-            key = record.key.owner, record.tag
-            oldest[key] = min(record.version, oldest.get(key, record.version))
         self._departures = {
-            key: each for key, each in self._departures.items() if key in oldest and oldest[key] <= each.version
+            key: each
+            for key, each in self._departures.items()
+            if (record := self._devices.get(key)) and record.tag == each.tag and record.version <= each.version
         }
 
     def keep(self, records: tuple[Record, ...]) -> None:
@@ -92,7 +90,7 @@ class MemoryJournal:
             case DeviceRecord():
                 self._devices[record.key] = record
             case Departure():
-                self._departures[record.owner, record.tag] = record
+                self._departures[record.key] = record
             case SubscriptionRecord():
                 self._subscriptions[record.dialog.id] = _apart(record)
             case SubscriptionRemoved():

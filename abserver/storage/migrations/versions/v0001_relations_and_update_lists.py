@@ -43,7 +43,9 @@ def upgrade() -> None:
     op.create_table(
         "abserver_departures",
         sa.Column("owner", sa.String, primary_key=True),
-        sa.Column("tag", sa.String, primary_key=True),
+        sa.Column("watcher", sa.String, primary_key=True),
+        sa.Column("device", sa.String, primary_key=True),
+        sa.Column("tag", sa.String, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
     )
     op.create_table(
