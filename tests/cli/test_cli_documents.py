@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
+import ssl
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -201,13 +205,34 @@ def kept(ran: Ran) -> str:
 
 class TestHttps:
     def test_the_command_line_trusts_the_servers_own_certificate(self, abserver: Abserver) -> None:
-        for name in ("first.pem", "first.key"):
-            shutil.copy(CERTIFICATES / name, abserver.folder)
+        install("first", abserver.folder)
         assert abserver("user", "add", ALICE, "--password", "pw").code == 0
         abserver.https = True
         with abserver.serving():
             assert abserver("xcap", "put", ALICE, CARD, stdin=CONTENT).code == 0
             assert shown(abserver) == CONTENT
+
+    def test_sighup_makes_the_server_read_its_certificate_again(self, abserver: Abserver) -> None:
+        install("first", abserver.folder)
+        abserver.https = True
+        abserver.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
+        line = [sys.executable, "-m", "abserver", "serve", "--config", str(abserver.config)]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            root = [process.stdout.readline() for _ in range(3)][-1].split()[-1]
+            assert page(root, "first") == 200
+            install("second", abserver.folder)
+            process.send_signal(signal.SIGHUP)
+            assert "reloaded" in next(line for line in process.stderr if "app.running" in line)
+            assert page(root, "second") == 200
+            (abserver.folder / "first.key").write_text("no key")
+            process.send_signal(signal.SIGHUP)
+            assert "the certificate stays as it was" in next(line for line in process.stderr if "app.running" in line)
+            assert page(root, "second") == 200
+            process.terminate()
+            process.communicate(timeout=30)
+        assert process.returncode == 0
 
     def test_check_config_reads_the_certificate(self, abserver: Abserver) -> None:
         abserver.https = True
@@ -217,6 +242,17 @@ class TestHttps:
         assert ran.err == (
             f"error: the configuration cannot be used\n  http.tls_certificate: {missing}: No such file or directory\n"
         )
-        for name in ("first.pem", "first.key"):
-            shutil.copy(CERTIFICATES / name, abserver.folder)
+        install("first", abserver.folder)
         assert "https 127.0.0.1:0" in abserver("check-config").out
+
+
+def install(name: str, folder: Path) -> None:
+    """Make this certificate the one that the configuration names."""
+    for ending in ("pem", "key"):
+        shutil.copy(CERTIFICATES / f"{name}.{ending}", folder / f"first.{ending}")
+
+
+def page(place: str, trusted: str) -> int:
+    """The status of the page at the XCAP root, if the server shows this certificate."""
+    verify = ssl.create_default_context(cafile=CERTIFICATES / f"{trusted}.pem")
+    return httpx.get(f"https://{place}", verify=verify).status_code

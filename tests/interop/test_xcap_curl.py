@@ -120,3 +120,51 @@ async def test_a_large_body_is_not_sent_before_the_user_is_known(curl: Curl) -> 
     assert status == "201"
     assert "401 Unauthorized" in trace
     assert trace.count("100 Continue") <= 1
+
+
+async def test_curl_over_http_1_0_is_served(curl: Curl) -> None:
+    path = f"/notes/users/{ALICE}/index"
+    assert await curl(path, *put(CONTENT), "--http1.0") == ("201", "")
+    assert await curl(path, "--http1.0") == ("200", CONTENT)
+
+
+async def test_curl_asks_for_the_head_alone(curl: Curl) -> None:
+    path = f"/notes/users/{ALICE}/index"
+    await curl(path, *put(CONTENT))
+    status, head = await curl(path, "--head")
+    assert status == "200"
+    assert f"content-length: {len(CONTENT)}" in head
+    assert CONTENT not in head
+
+
+async def test_curl_that_sends_chunks_is_served(curl: Curl) -> None:
+    path = f"/notes/users/{ALICE}/index"
+    assert await curl(path, *put(CONTENT), "-H", "Transfer-Encoding: chunked") == ("201", "")
+    assert await curl(path) == ("200", CONTENT)
+
+
+async def test_a_compressed_body_is_refused_with_the_reason(curl: Curl) -> None:
+    status, said = await curl(f"/notes/users/{ALICE}/index", *put(CONTENT), "-H", "Content-Encoding: gzip", "-i")
+    assert status == "415"
+    assert "accept-encoding: identity" in said
+    assert said.endswith("bodies with a Content-Encoding are not taken\n")
+
+
+async def test_curl_that_offers_http_2_is_served_as_it_is(curl: Curl) -> None:
+    path = f"/notes/users/{ALICE}/index"
+    assert await curl(path, *put(CONTENT), "--http2") == ("201", "")
+    assert await curl(path, "--http2") == ("200", CONTENT)
+
+
+async def test_whoever_tries_passwords_is_told_to_wait(curl: Curl) -> None:
+    path = f"/notes/users/{ALICE}/index"
+    answers = [await curl(path, "-i", password=str(number)) for number in range(5)]
+    assert [status for status, _ in answers] == ["401", "401", "401", "429", "429"]
+    assert "retry-after: 1" in answers[-1][1]
+    assert await curl(path) == ("429", "too many failed logins\n")
+
+
+async def test_the_page_at_the_root_is_text_for_curl_and_needs_no_login(curl: Curl) -> None:
+    status, page = await curl("/", user="nobody")
+    assert status == "200"
+    assert page.startswith("XCAP server")

@@ -89,7 +89,7 @@ class XcapApp:
         """Raises REFUSALS."""
         if len(head.fields.get(b"host", ())) != 1 and head.version != "1.0":
             raise BadRequest("one Host header field is needed")  # RFC 9112 §3.2
-        if head.raw_path in self._at_root or head.raw_path == b"*":
+        if head.raw_path in self._at_root or (head.method, head.raw_path) == ("OPTIONS", b"*"):
             return self._about(head)
         resource = access.resource = parse(head.raw_path, head.query, self._root)
         if head.method not in METHODS:

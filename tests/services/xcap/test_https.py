@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.services.xcap.conftest import ALICE, NOTES, PASSWORD, ROOT, Server, listening
-from xcap.client import AsyncXcapClient
+from xcap.client import AsyncXcapClient, Refused
 from xcap.http.tls import Tls, TlsError
 from xcap.ports import DocumentKey
 
@@ -66,6 +66,15 @@ async def test_documents_are_served_over_tls(server: Server, installed: Path) ->
         fetched = await client.get(KEY)
     assert fetched is not None
     assert fetched.content == CONTENT
+
+
+async def test_a_refusal_arrives_whole_though_the_client_is_still_sending(server: Server, installed: Path) -> None:
+    async with (
+        listening(server.app(), tls=tls_of(installed)) as port,
+        AsyncXcapClient(f"https://localhost:{port}{ROOT}", "alice", PASSWORD, tls=trusting("first")) as client,
+    ):
+        with pytest.raises(Refused, match="413 more than 10000 bytes"):
+            await client.put(KEY, b" " * 1_500_000, media_type=NOTES.media_type)
 
 
 async def test_the_protocol_is_http_1_1_over_tls_1_2_or_newer(server: Server, installed: Path) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 LISTS = DocumentKey("resource-lists", "sip:alice@example.com", "index")
 CONTENT = b'<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="friends"/></resource-lists>'
 MEDIA_TYPE = "application/resource-lists+xml"
+URLLIB = Path(__file__).resolve().parents[2] / "interop" / "urllib_client.py"
 CERTIFICATES = Path(__file__).resolve().parents[2] / "data" / "tls"
 
 
@@ -81,6 +82,18 @@ def test_it_serves_documents_and_keeps_them_without_anything_of_abserver(tmp_pat
 def seen(expected: bytes | None, there: bytes | None) -> bytes:
     assert there == expected
     return CONTENT
+
+
+def test_a_refusal_arrives_whole_though_the_client_is_still_sending(tmp_path: Path) -> None:
+    """urllib sends its whole body before it reads; here on the event loop that servers run on."""
+    storage = ("--storage", f"sqlite:///{tmp_path}/xcap.db")
+    assert run("user", "add", "alice", "--password", "pw", *storage)[0] == 0
+    with serving(*storage) as served:
+        line = [f"{served.root}/", "alice", "pw", "PUT", "resource-lists/users/sip:alice@example.com/index", MEDIA_TYPE]
+        ran = subprocess.run(
+            [sys.executable, URLLIB, *line], input=b" " * 3_000_000, capture_output=True, timeout=60, check=True
+        )
+    assert ran.stdout.startswith(b"413\n")
 
 
 def test_users_come_and_go_while_it_runs(tmp_path: Path) -> None:
