@@ -76,7 +76,9 @@ def parse_domain(value: object) -> str:
 
 
 def parse_xcap_root(value: object) -> str:
-    """The path under which XCAP documents live, without a slash at its end (RFC 4825 §6.1)."""
+    """The path under which XCAP documents live, without a slash at its end (RFC 4825 §6.1); `/` is the empty path."""
+    if value == "/":
+        return ""
     if not _XCAP_ROOT.fullmatch(str(value)) or "~~" in str(value):
         raise ValueError(
             f"{value!r} is no XCAP root; write a path like '/xcap-root', without '~~' or a slash at its end"

@@ -98,7 +98,7 @@ class HttpSettings(_Section):
     xcap_root: XcapRoot = "/xcap-root"
     """Path of the XCAP root (RFC 4825 §6.1): documents are at
     `http://HOST:PORT/xcap-root/AUID/users/sip:alice@example.com/index`. A browser is shown there what is kept and how
-    it is addressed."""
+    it is addressed. `/` is for a host of its own."""
 
     xcap_root_uri: RootUri = ""
     """The XCAP root URI by which clients reach the server, such as `https://xcap.example.com/xcap-root`: it is written

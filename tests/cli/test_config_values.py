@@ -81,10 +81,27 @@ def test_a_storage_url_that_is_none_is_refused_without_repeating_its_password(te
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "/", "xcap-root", "/xcap-root/", "/a~~b", "/a b", "http://example.com/xcap"])
+@pytest.mark.rfc("4825", "6.1", "the root has no query")
+@pytest.mark.parametrize(
+    "text", ["", "//", "xcap-root", "/xcap-root/", "/a~~b", "/a b", "/a?b=c", "http://example.com/xcap"]
+)
 def test_an_xcap_root_that_is_no_plain_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no XCAP root"):
         xcap.values.parse_xcap_root(text)
+
+
+def test_an_xcap_root_may_be_that_of_the_host() -> None:
+    """The form that clients assume (RFC 4825 §6.1): http://xcap.example.com."""
+    assert [xcap.values.parse_xcap_root(text) for text in ("/", "/xcap-root", "/a/b")] == ["", "/xcap-root", "/a/b"]
+
+
+@pytest.mark.rfc("4825", "6.1", "the root has no query")
+@pytest.mark.parametrize(
+    "text", ["https://xcap.example.com/root?a=b", "https://xcap.example.com/#a", "xcap.example.com"]
+)
+def test_an_xcap_root_uri_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no XCAP root URI"):
+        values.parse_root_uri(text)
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\r\nb", "x" * 300])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -71,9 +72,12 @@ def in_process(app: Callable[..., Awaitable[None]], *, peer: str = "127.0.0.1") 
 
 
 @contextlib.asynccontextmanager
-async def over_socket(port: int) -> AsyncIterator[Exchange]:
-    """Requests one after the other on one connection to 127.0.0.1; anew where the server has closed it."""
-    connection = _Connection(port)
+async def over_socket(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Exchange]:
+    """Requests one after the other on one connection to 127.0.0.1; anew where the server has closed it.
+
+    tls: expects the certificate of xcap.example.com.
+    """
+    connection = _Connection(port, tls)
     try:
         yield connection.exchange
     finally:
@@ -81,13 +85,16 @@ async def over_socket(port: int) -> AsyncIterator[Exchange]:
 
 
 class _Connection:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
         self._port = port
+        self._tls = tls
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def exchange(self, method: str, target: bytes, fields: Fields, body: bytes) -> Answer:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection(
+                "127.0.0.1", self._port, ssl=self._tls, server_hostname="xcap.example.com" if self._tls else None
+            )
         reader, writer = self._streams
         head = [b"%s %s HTTP/1.1" % (method.encode(), target), b"Host: xcap.example.com"]
         head += [b"%s: %s" % field for field in fields]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,21 +17,28 @@ from tests.conformance.rfc4825.serving import (
     JOE,
     OPERATOR,
     PASSWORD,
+    Client,
+    application,
     condition,
     conflict,
 )
+from tests.support.http import over_socket
+from xcap.core import edit
 from xcap.core.digest import Algorithm, Challenge, authorization
-from xcap.core.errors import NoParent, NotUtf8, NotWellFormed, NotXmlAttributeValue, NotXmlFragment
+from xcap.core.errors import MethodNotAllowed, NoParent, NotUtf8, NotWellFormed, NotXmlAttributeValue, NotXmlFragment
+from xcap.core.selector import parse_node_selector
 from xcap.core.uri import DocumentKey
 from xcap.core.usage import Access, Operation, default_policy
 from xcap.core.xml import parse_document
+from xcap.http.listener import HttpServer
+from xcap.http.tls import Tls
 
 if TYPE_CHECKING:
-    from tests.conformance.rfc4825.serving import Client
     from tests.support.http import Answer
 
 INDEX = f"/plain/users/{BILL}/index"
 METHODS = ("GET", "PUT", "DELETE")
+CERTIFICATES = Path(__file__).resolve().parents[2] / "data" / "tls"
 
 
 class TestWhatIsKnown:
@@ -80,6 +90,18 @@ class TestWhoAsks:
         answer = await stranger.request("PUT", INDEX, SIBLINGS, PLAIN.media_type, authorization=proof)
         assert answer.status == 201
         assert (await bill.get(INDEX)).body == SIBLINGS
+
+    @pytest.mark.rfc("4825", "8", "TLS")
+    async def test_documents_are_put_and_got_over_tls(self) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = HttpServer(await application(), tls=Tls(CERTIFICATES / "first.pem", CERTIFICATES / "first.key"))
+        await server.start([listener])
+        trusting = ssl.create_default_context(cafile=CERTIFICATES / "first.pem")
+        async with over_socket(listener.getsockname()[1], trusting) as exchange:
+            bill = Client(exchange)
+            assert (await bill.put(INDEX, SIBLINGS, PLAIN.media_type)).status == 201
+            assert (await bill.get(INDEX)).body == SIBLINGS
+        await server.stop()
 
     @pytest.mark.rfc("4825", "8", "the usage says who may do what")
     @pytest.mark.rfc("4825", "5.7", "the default policy")
@@ -136,6 +158,18 @@ class TestMethods:
             answer = await bill.request(method, f"{INDEX}/~~/{node}/namespace::*", b"<a/>", ELEMENT)
             assert answer.status == 405
             assert "GET" in answer.fields["allow"].split(", ")
+
+    @pytest.mark.rfc("4825", "8.2", "a PUT of namespace bindings is 405")
+    @pytest.mark.rfc("4825", "8.4", "a DELETE of namespace bindings is 405")
+    def test_an_edit_of_namespace_bindings_is_refused_by_itself(self) -> None:
+        selector = parse_node_selector("root/namespace::*", {}, None)
+        for attempt in (
+            lambda: edit.put_node(SIBLINGS, selector, b"<root/>"),
+            lambda: edit.delete_node(SIBLINGS, selector),
+        ):
+            with pytest.raises(MethodNotAllowed) as caught:
+                attempt()
+            assert caught.value.allow == ("GET",)
 
 
 class TestParents:
