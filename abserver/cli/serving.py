@@ -15,5 +15,7 @@ def serve(config: common.ConfigFile = None) -> None:
     import uvloop
 
     from abserver.app import serve as serve_settings
+    from xcap.garbage import spare_what_stays
 
+    spare_what_stays()
     raise typer.Exit(uvloop.run(serve_settings(settings)))

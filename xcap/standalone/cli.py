@@ -68,8 +68,10 @@ def serve(
     )
     import uvloop
 
+    from xcap.garbage import spare_what_stays
     from xcap.standalone.server import serve as run
 
+    spare_what_stays()
     raise typer.Exit(uvloop.run(run(settings)))
 
 
