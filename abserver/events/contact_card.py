@@ -30,6 +30,7 @@ PACKAGE = EventPackage(
     min_expires=60,
     max_expires=86400,
     body_types=(XCARD, PATCH, VCARD),
+    pace=1.0,
 )
 
 TEXT_SUFFIX = "-text"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from abserver.events.rates import LIMITS, Limits
+
 
 @dataclass(frozen=True, slots=True)
 class EventPackage:
@@ -19,6 +21,11 @@ class EventPackage:
     """Seconds; a longer wish is shortened (§4.2.1.1)."""
     body_types: tuple[str, ...]
     """Media types that a NOTIFY may carry, the default first (§5.4.5)."""
+    pace: float = 5.0
+    """Seconds between two NOTIFYs that tell a change, for a subscriber that asks for no max-rate (§5.4.10). The first
+    change after a quiet time goes at once; what RFC 6446 §5.2 exempts never waits."""
+    limits: Limits = LIMITS
+    """The rates that a subscriber can get by asking (RFC 6446)."""
 
     def granted(self, wish: int | None) -> int:
         """The duration in seconds for an Expires wish; 0 stays 0 (an unsubscription or a poll)."""
