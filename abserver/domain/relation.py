@@ -44,6 +44,14 @@ class RelationState(enum.Enum):
     """There was a relation; nothing is asked and nothing is decided."""
 
 
+UNDECIDED = frozenset({RelationState.PENDING, RelationState.WAITING})
+"""Where the owner has yet to decide."""
+DECIDED = frozenset({RelationState.CONFIRMED, RelationState.POLITE_BLOCKED, RelationState.REJECTED})
+"""Where the rules say something."""
+ACCEPTED = frozenset({RelationState.CONFIRMED, RelationState.POLITE_BLOCKED})
+"""Where a subscription is active, as far as the watcher can tell."""
+
+
 class Input(enum.Enum):
     """What can happen to a relation."""
 
@@ -115,6 +123,27 @@ _DECIDED_BY = {
 }
 
 
+class WinfoEvent(enum.Enum):
+    """What moved the state machine of a subscription (RFC 3857 §4.7.1), as watcher information names it (RFC 3858)."""
+
+    SUBSCRIBE = "subscribe"
+    """The watcher asked; or he is back to asking, because the rules leave it to the owner again (RFC 5025 §3.2.1)."""
+    APPROVED = "approved"
+    """The rules let him in, politely or not; also when they now show something else."""
+    DEACTIVATED = "deactivated"
+    """What the relation rested on is gone from the rules, and nobody is there to ask again."""
+    PROBATION = "probation"
+    """The subscription was ended, to be tried again after a while."""
+    REJECTED = "rejected"
+    """The rules refuse him."""
+    TIMEOUT = "timeout"
+    """His last subscription expired, or he ended it."""
+    GIVEUP = "giveup"
+    """Nobody decided in the time that the server keeps requests for."""
+    NORESOURCE = "noresource"
+    """There is no such owner any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Relation:
     """One watcher's standing with one owner. Times are aware UTC."""
@@ -132,6 +161,41 @@ class Relation:
     """When the decision in force was first seen; None while there is none."""
     ended_at: datetime.datetime | None
     """When the relation ended; None while it has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationEvent:
+    """A relation changed, or the watcher's first subscription under it began, or his last one ended.
+
+    The state machine of RFC 3857 Figure 1 is about subscriptions: it is `active` where a relation is CONFIRMED or
+    POLITE_BLOCKED and `watched`, `terminated` where one is not watched any more. A request that waited and is made
+    again is WAITING to PENDING with SUBSCRIBE here; there it is a waiting subscription that ends with `giveup` and a
+    new one that is pending.
+    """
+
+    old: Relation | None
+    """None for the first request; the same object as `new` where only the watching began or ended."""
+    new: Relation
+    event: WinfoEvent
+    watched: bool
+    """Whether a subscription of the watcher lasts after this."""
+
+
+def event_between(old: Relation | None, new: Relation, *, watched: bool) -> WinfoEvent:
+    """What led from one to the other, as Figure 1 of RFC 3857 has it; `watched` as it is afterwards."""
+    begins = watched and (old is None or old.state is RelationState.ENDED)
+    match new.state:
+        case RelationState.PENDING:
+            return WinfoEvent.SUBSCRIBE
+        case RelationState.CONFIRMED | RelationState.POLITE_BLOCKED:
+            return WinfoEvent.SUBSCRIBE if begins else WinfoEvent.APPROVED
+        case RelationState.REJECTED:
+            return WinfoEvent.REJECTED
+        case RelationState.WAITING:
+            return WinfoEvent.TIMEOUT
+        case RelationState.ENDED:
+            undecided = old is not None and old.state in UNDECIDED
+            return WinfoEvent.GIVEUP if undecided else WinfoEvent.DEACTIVATED
 
 
 def next_state(state: RelationState, happened: Input) -> RelationState:

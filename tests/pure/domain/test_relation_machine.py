@@ -9,7 +9,18 @@ from dataclasses import replace
 import pytest
 
 from abserver.domain.identity import Owner, Watcher, parse_aor
-from abserver.domain.relation import Input, Relation, RelationState, asked, decided, given_up, next_state, unwatched
+from abserver.domain.relation import (
+    Input,
+    Relation,
+    RelationState,
+    WinfoEvent,
+    asked,
+    decided,
+    event_between,
+    given_up,
+    next_state,
+    unwatched,
+)
 from abserver.domain.rules import EVERYTHING, NOTHING, UNDECIDED, Decision, Grant, Handling
 
 OWNER = Owner(parse_aor("sip:ann@example.org"))
@@ -136,3 +147,31 @@ def test_a_rejected_watcher_may_be_let_in_later() -> None:
     assert rejected.state is R
     assert unwatched(rejected) is rejected
     assert decided(rejected, POLITE, T2, watched=False).state is B
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "watched", "event"),
+    [
+        (None, P, True, WinfoEvent.SUBSCRIBE),
+        (None, C, True, WinfoEvent.SUBSCRIBE),
+        (E, B, True, WinfoEvent.SUBSCRIBE),
+        (E, C, False, WinfoEvent.APPROVED),
+        (W, P, True, WinfoEvent.SUBSCRIBE),
+        (C, P, True, WinfoEvent.SUBSCRIBE),
+        (P, C, True, WinfoEvent.APPROVED),
+        (W, B, False, WinfoEvent.APPROVED),
+        (R, C, False, WinfoEvent.APPROVED),
+        (P, R, True, WinfoEvent.REJECTED),
+        (W, R, False, WinfoEvent.REJECTED),
+        (P, W, False, WinfoEvent.TIMEOUT),
+        (P, E, False, WinfoEvent.GIVEUP),
+        (W, E, False, WinfoEvent.GIVEUP),
+        (C, E, False, WinfoEvent.DEACTIVATED),
+    ],
+)
+def test_each_change_has_its_event(
+    old: RelationState | None, new: RelationState, watched: bool, event: WinfoEvent
+) -> None:
+    """RFC 3857 §4.7.1, Figure 1."""
+    before = None if old is None else replace(pending(), state=old)
+    assert event_between(before, replace(pending(), state=new), watched=watched) is event
