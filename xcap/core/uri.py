@@ -104,10 +104,15 @@ def parse_bindings(query: bytes) -> Mapping[str, str]:
 
 
 def normal_xui(xui: str) -> str:
-    """An XUI in the form by which users are compared: scheme and host in lower case, the user part as it is."""
-    scheme, colon, rest = xui.partition(":")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme.lower()}:{user}@{host.lower()}" if colon and at else xui
+    """An XUI in the form by which users are compared: scheme and host in lower case, the user part as it is.
+
+    An address without a scheme is a SIP address: `alice@example.com` is `sip:alice@example.com`.
+    """
+    address, _, host = xui.rpartition("@")
+    if not address:
+        return xui
+    scheme, colon, user = address.partition(":")
+    return f"{scheme.lower()}:{user}@{host.lower()}" if colon else f"sip:{address}@{host.lower()}"
 
 
 def encode_node(node: str, bindings: Mapping[str, str]) -> str:

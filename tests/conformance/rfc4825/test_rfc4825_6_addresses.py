@@ -75,6 +75,7 @@ class TestUris:
             (b"sip:a%2Fb%3Fc@example.com", "sip:a/b?c@example.com"),
             (b"sip%3Ajoe%40example.com", "sip:joe@example.com"),
             (b"SIP:Joe@Example.COM", "sip:Joe@example.com"),
+            (b"joe@example.com", "sip:joe@example.com"),
         ],
     )
     def test_an_xui_is_the_same_however_it_is_encoded(self, path: bytes, user: str) -> None:

@@ -30,6 +30,12 @@ def test_the_user_part_keeps_its_case_and_an_xui_that_is_no_address_stays() -> N
     assert normal_xui("tel:+358") == "tel:+358"
 
 
+def test_an_address_without_a_scheme_is_a_sip_address() -> None:
+    """As in OpenXCAP and Kamailio, whose users write `/users/alice@example.com/`."""
+    assert normal_xui("Alice@Example.com") == "sip:Alice@example.com"
+    assert normal_xui("@example.com") == "@example.com"
+
+
 def test_folders_are_part_of_the_name() -> None:
     assert parse(b"/a/global/x/y", b"", "").key.name == "x/y"
 
