@@ -156,6 +156,15 @@ class TestSection3ResourceLists:
         with pytest.raises(ConstraintFailure, match="line 1: the ref"):
             RESOURCE_LISTS.validate(lists(f'<list><entry-ref ref="{ref}"/></list>'))
 
+    def test_3_1_the_example_of_a_reference(self) -> None:
+        """Without the folding, and with it, as it is printed."""
+        ref = (
+            "resource-lists/users/sip:bill@example.com/\n   index/~~/resource-lists/list%5b@name=%22list1%22%5d/\n"
+            "   entry%5b@uri=%22sip:petri@example.com%22%5d"
+        )
+        for each in (ref, "".join(ref.split())):
+            assert RESOURCE_LISTS.validate(lists(f'<list><entry-ref ref="{each}"/></list>')) is not None
+
     @pytest.mark.parametrize("anchor", ["resource-lists/users/a/index", "/a", "ftp://a/b", "http:", "sip:a@b", ""])
     def test_3_4_5_an_anchor_is_an_absolute_http_uri(self, anchor: str) -> None:
         with pytest.raises(ConstraintFailure, match="line 1: the anchor"):

@@ -70,7 +70,7 @@ class TestExamples:
 
     def test_3_9_2_sha_512_256_and_an_extended_username(self) -> None:
         """The response printed in §3.9.2 comes of a SHA-512 that was cut to 256 bits, which is another function than
-        SHA-512/256 (RFC Editor erratum 4897): so it is shown to be just that, and not what is computed here.
+        SHA-512/256: so it is shown to be just that, and not what is computed here.
         """
         printed = "ae66e67d6b427bd3f120414a82e4acff38e8ecd9101d6c861229025f607a79dd"
         credentials = Credentials.parse(
