@@ -10,7 +10,7 @@ help:
 	@echo "make demo     the main job, start to end, on loopback"
 	@echo "make test     all tests, with coverage of the pure rooms"
 	@echo "make checks   style, types, import law"
-	@echo "make bench    the figures, beside a floor measured in the same run"
+	@echo "make bench    the figures, beside a floor measured in the same run (ROWS=xcap: only these)"
 	@echo "make run      the server with configs/dev.toml"
 	@echo "make docs     the generated pages"
 
@@ -43,7 +43,7 @@ laws: $(VENV)/installed-dev
 	$(RUN)/lint-imports
 
 bench: $(VENV)/installed-dev
-	$(RUN)/python -m tests.bench
+	$(RUN)/python -m tests.bench $(ROWS)
 
 docs: $(VENV)/installed
 	$(RUN)/python -m abserver.config

@@ -1,9 +1,9 @@
-"""`python -m tests.bench`: the table. Takes a few minutes."""
+"""`python -m tests.bench`: the table. Takes a few minutes; with `pure`, `fanout` or `xcap` only those rows."""
 
 from __future__ import annotations
 
-import itertools
 import platform
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,23 +13,34 @@ from tests.bench import fanout, floor, pure, xcap_load
 from tests.bench.measuring import ROUNDS, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 
-def rows() -> Iterator[Row]:
-    """All rows, in the order of their layers."""
+PARTS = ("pure", "fanout", "xcap")
+
+
+def rows(parts: Collection[str]) -> Iterator[Row]:
+    """The rows of these parts, in the order of their layers, after the floor."""
     pairs = floor.pairs_per_second()
     octets = f"{floor.NOTIFY_OCTETS} octets out, {floor.ANSWER_OCTETS} back, plain CPython sockets"
     yield Row("floor: datagram pairs", pairs, "/s", octets)
-    yield from itertools.chain(pure.rows(), fanout.rows(pairs), xcap_load.rows())
+    if "pure" in parts:
+        yield from pure.rows()
+    if "fanout" in parts:
+        yield from fanout.rows(pairs)
+    if "xcap" in parts:
+        yield from xcap_load.rows()
 
 
 def main() -> None:
     """Measure and print; a line as soon as it is known, and the table at the end."""
+    parts = sys.argv[1:] or PARTS
+    if unknown := set(parts).difference(PARTS):
+        sys.exit(f"no rows are called {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
     console = Console(width=130)
     title = f"abserver bench, CPython {platform.python_version()}; medians of {ROUNDS} rounds, durable SQLite, loopback"
     table = Table("what", "value", "unit", "remark", title=title)
-    for row in rows():
+    for row in rows(parts):
         value = f"{row.value:,.1f}" if row.value < 1000 else f"{row.value:,.0f}"
         console.print(f"[dim]{row.what}: {value} {row.unit}[/dim]")
         table.add_row(row.what, value, row.unit, row.remark)
