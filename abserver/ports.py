@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Formats
     from abserver.sip.dialog import Dialog
     from abserver.sip.headers import Substate
+    from abserver.sip.outgoing import Outgoing
 
 
 class SendFailure(enum.Enum):
@@ -46,8 +47,11 @@ RequestHandler = Callable[[Request, Flow, Respond], Awaitable[None]]
 class SipSender(Protocol):
     """Sends requests of ours within their own client transactions."""
 
-    def send(self, request: Request, *, flow: Flow | None, answered: Answered) -> None:
-        """Send to the first Route or the Request-URI (RFC 3261 §8.1.2), on `flow` if that is a live connection."""
+    def send(self, request: Request | Outgoing, *, flow: Flow | None, answered: Answered) -> None:
+        """Send to the first Route or the Request-URI (RFC 3261 §8.1.2), on `flow` if that is a live connection.
+
+        `Outgoing` (`Dialog.next_outgoing`) is for what is sent by the thousand.
+        """
         ...
 
 

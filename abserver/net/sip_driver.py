@@ -20,6 +20,8 @@ from abserver.net.ways import Ways
 from abserver.ports import Answered, RequestHandler, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransportFailed
 from abserver.sip.endpoint import Endpoint
+from abserver.sip.message import Request
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.trace import Direction, TracedMessage, Tracer
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from abserver.sip.effects import Effect, TransactionId
     from abserver.sip.errors import SipSyntaxError
-    from abserver.sip.message import Request, Response
+    from abserver.sip.message import Response
 
 log = logging.getLogger(__name__)
 
@@ -229,19 +231,23 @@ class SipDriver:
 
     # -- sending requests -------------------------------------------------------------------------------------------
 
-    def send(self, request: Request, *, flow: Flow | None, answered: Answered) -> None:
+    def send(self, request: Request | Outgoing, *, flow: Flow | None, answered: Answered) -> None:
         """Send within a client transaction (SipSender): on `flow` if that is a live connection, else where the first
-        Route or the Request-URI points (§8.1.2). `answered` is called later, never from here."""
+        Route or the Request-URI points (§8.1.2). `answered` is called later, never from here.
+
+        Raises ValueError for a line break within a field, SipSyntaxError for a Route that is none.
+        """
+        outgoing = Outgoing.of(request) if isinstance(request, Request) else request
 
         def found(way: Flow | None) -> None:
             if way is None:
                 self._loop.call_soon(self._fail, answered)
                 return
-            transaction_id, effects = self._endpoint.send(request, way, self._loop.time())
+            transaction_id, effects = self._endpoint.send(outgoing, way, self._loop.time())
             self._answered[transaction_id] = answered
             self._execute(effects)
 
-        self._ways.find(request, came_on=flow, found=found)
+        self._ways.find(outgoing, came_on=flow, found=found)
 
     def _fail(self, answered: Answered) -> None:
         if not self._stopping:

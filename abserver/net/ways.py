@@ -12,18 +12,15 @@ from typing import TYPE_CHECKING
 
 from abserver.net.listeners import is_wildcard, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
-from abserver.sip.errors import SipSyntaxError
-from abserver.sip.headers import NameAddr
 from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
-from abserver.sip.uri import SipUri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from abserver.net.stream import StreamShell
     from abserver.net.udp import UdpSocket
-    from abserver.sip.message import Request
+    from abserver.sip.outgoing import Outgoing
 
     Found = Callable[[Flow | None], None]
     """Told once: the flow, or None when the next hop cannot be reached. Maybe at once, maybe later."""
@@ -67,15 +64,15 @@ class Ways:
 
     # -- from a request to a flow -----------------------------------------------------------------------------------
 
-    def find(self, request: Request, *, came_on: Flow | None, found: Found) -> None:
+    def find(self, request: Outgoing, *, came_on: Flow | None, found: Found) -> None:
         """Find the flow for a request; `came_on`, the flow of what it answers to, is taken if it still lives."""
         if came_on is not None and came_on.connection and self._streams.is_live(came_on):
             found(came_on)
             return
         try:
-            target = target_of(_next_hop(request))
-        except (Unresolvable, SipSyntaxError) as error:
-            log.info("request has nowhere to go", extra={"call_id": request.call_id, "why": str(error)})
+            target = target_of(request.next_hop)
+        except Unresolvable as error:
+            log.info("request has nowhere to go", extra={"next_hop": request.next_hop, "why": str(error)})
             found(None)
             return
         if target.numeric:
@@ -83,7 +80,7 @@ class Ways:
         else:
             self._spawn(self._look_up(request, target, came_on, found))
 
-    async def _look_up(self, request: Request, target: Target, came_on: Flow | None, found: Found) -> None:
+    async def _look_up(self, request: Outgoing, target: Target, came_on: Flow | None, found: Found) -> None:
         try:
             address = await self._resolver.resolve(target, self._reaches)
         except Unresolvable:
@@ -93,7 +90,7 @@ class Ways:
             self._choose(request, target.transport, address, came_on, found)
 
     def _choose(
-        self, request: Request, transport: Transport, remote: Address, came_on: Flow | None, found: Found
+        self, request: Outgoing, transport: Transport, remote: Address, came_on: Flow | None, found: Found
     ) -> None:
         datagrams = self._datagrams_towards(remote, came_on) if transport is Transport.UDP else None
         if datagrams is None:
@@ -177,15 +174,6 @@ class Ways:
 
     def _addresses(self) -> list[Address]:
         return [*self._listeners, *(each.address for each in self._datagrams)]
-
-
-def _next_hop(request: Request) -> str:
-    """The URI whose host gets the request: the first Route, unless that is behind a strict router (§8.1.2)."""
-    route = request.headers.get("Route")
-    if route is None:
-        return request.uri
-    uri = NameAddr.parse_list(route)[0].uri
-    return uri if SipUri.parse(uri).loose_router else request.uri
 
 
 def _same_family(one: Address, other: Address) -> bool:

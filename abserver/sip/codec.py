@@ -17,7 +17,7 @@ from abserver.sip.grammar import is_token, is_uri, parse_number
 from abserver.sip.message import FIELD_NAMES, Headers, Message, Request, Response, canonical_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _FOLD = re.compile(r"\r\n[ \t]+")
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE)
@@ -165,25 +165,28 @@ def _has_break(value: str) -> bool:
     return "\r" in value or "\n" in value
 
 
-def serialize(message: Message, *, via: str | None = None) -> bytes:
-    """Write a message, Content-Length included; `via` goes on top of its header fields.
+def serialize(message: Message) -> bytes:
+    """Write a message, Content-Length included.
 
     Raises ValueError for a line break within a field: that is our fault, and would let a value forge fields.
     """
     if isinstance(message, Request):
-        lines = [f"{message.method} {message.uri} SIP/2.0"]
+        start = f"{message.method} {message.uri} SIP/2.0"
     else:
-        lines = [f"SIP/2.0 {message.status} {message.reason}"]
-    if via is not None:
-        lines.append(f"Via: {via}")
-    for name, rows in message.headers.rows().items():
-        for value in rows:
-            lines.append(f"{name}: {value}")
-    lines.append(f"Content-Length: {len(message.body)}\r\n\r\n")
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
-        raise ValueError("line break within a header field")
+        start = f"SIP/2.0 {message.status} {message.reason}"
+    if "\r" in start or "\n" in start:
+        raise ValueError("line break within a start line")
+    head = f"{start}\r\n{write_fields(message.headers)}Content-Length: {len(message.body)}\r\n\r\n"
     return head.encode(errors="surrogateescape") + message.body
+
+
+def write_fields(fields: Iterable[tuple[str, str]]) -> str:
+    """Write header fields, each with the CRLF after it. Raises ValueError for a line break within one."""
+    lines = [f"{name}: {value}\r\n" for name, value in fields]
+    text = "".join(lines)
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("line break within a header field")
+    return text
 
 
 class KeepAlive(enum.Enum):

@@ -6,12 +6,15 @@ business. Its fields are plain values, so a row of a table holds one and a resta
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from abserver.sip.codec import write_fields
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import NameAddr
 from abserver.sip.message import Headers, Message, Request
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.uri import SipUri
 
 MAX_FORWARDS = "70"
@@ -96,27 +99,50 @@ class Dialog:
 
         Contact, body and the method's own fields are the caller's to add; the endpoint adds the Via.
         """
-        self.local_cseq = 1 if self.local_cseq is None else self.local_cseq + 1
-        uri, routes = self._path()
+        number = self._next_number()
+        uri, routes, _ = self._path()
         rows = {
             "Max-Forwards": [MAX_FORWARDS],
             "From": [_address(self.local_uri, self.local_tag)],
             "To": [_address(self.remote_uri, self.remote_tag)],
             "Call-ID": [self.call_id],
-            "CSeq": [f"{self.local_cseq} {method}"],
+            "CSeq": [f"{number} {method}"],
         }
         if routes:
             rows["Route"] = [f"<{route}>" for route in routes]
         return Request(method, uri, Headers.of_rows(rows))
 
-    def _path(self) -> tuple[str, tuple[str, ...]]:
-        """The Request-URI and the Route (§12.2.1.1)."""
-        strict_router = _strict_router(self.route_set[0]) if self.route_set else None
+    def next_outgoing(self, method: str, fields: str, body: bytes = b"") -> Outgoing:
+        """Write our next request within the dialog: what `next_request` begins, with the method's own fields and body.
+
+        fields: the method's own header fields with Contact, by `codec.write_fields`; many requests may share the text.
+        Raises ValueError for a line break within a field of the dialog.
+        """
+        number = self._next_number()
+        uri, routes, next_hop = self._path()
+        own = (
+            f"Max-Forwards: {MAX_FORWARDS}\r\nFrom: {_address(self.local_uri, self.local_tag)}\r\n"
+            f"To: {_address(self.remote_uri, self.remote_tag)}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {number} {method}\r\n"
+        )
+        if own.count("\n") != 5 or own.count("\r") != 5:
+            raise ValueError("line break within a field of the dialog")
+        route = write_fields(("Route", f"<{each}>") for each in routes) if routes else ""
+        return Outgoing(method, uri, next_hop, f"{own}{route}{fields}", body)
+
+    def _next_number(self) -> int:
+        self.local_cseq = number = 1 if self.local_cseq is None else self.local_cseq + 1
+        return number
+
+    def _path(self) -> tuple[str, tuple[str, ...], str]:
+        """The Request-URI, the Route, and which URI's host gets the request (§12.2.1.1, §8.1.2)."""
+        if not self.route_set:
+            return self.remote_target, (), self.remote_target
+        strict_router = _strict_router(self.route_set[0])
         if strict_router is None:
-            return self.remote_target, self.route_set
+            return self.remote_target, self.route_set, self.route_set[0]
         # It takes its next hop from the Request-URI, and puts the first Route there instead.
-        params = {name: value for name, value in strict_router.params.items() if name != "method"}
-        return str(replace(strict_router, params=params, headers="")), (*self.route_set[1:], self.remote_target)
+        return strict_router, (*self.route_set[1:], self.remote_target), strict_router
 
     def receive(self, request: Request) -> bool:
         """Take the number of a request from the peer; False if it is out of order, to be answered 500 (§12.2.2).
@@ -149,13 +175,17 @@ def _record_route(request: Request) -> tuple[str, ...]:
     return tuple(NameAddr.parse(element).uri for element in request.headers.elements("Record-Route"))
 
 
-def _strict_router(uri: str) -> SipUri | None:
-    """The router that owns this URI, if it routes as RFC 2543 did."""
+@functools.lru_cache(maxsize=1024)
+def _strict_router(uri: str) -> str | None:
+    """The URI as a Request-URI (§19.1.1 Table 1), if the router that owns it routes as RFC 2543 did."""
     try:
         router = SipUri.parse(uri)
     except SipSyntaxError:
         return None  # no SIP URI: leave the path as the proxies recorded it
-    return None if router.loose_router else router
+    if router.loose_router:
+        return None
+    params = {name: value for name, value in router.params.items() if name != "method"}
+    return str(replace(router, params=params, headers=""))
 
 
 def _address(uri: str, tag: str) -> str:

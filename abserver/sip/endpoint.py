@@ -29,6 +29,7 @@ from abserver.sip.grammar import split_list
 from abserver.sip.headers import MAGIC_COOKIE, Via
 from abserver.sip.identifiers import new_branch
 from abserver.sip.message import Request, Response
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.server_transaction import ServerTransaction
 from abserver.sip.timers import Agenda
 from abserver.sip.uas import check, make_response
@@ -144,11 +145,13 @@ class Endpoint:
 
     # What comes from above
 
-    def send(self, request: Request, flow: Flow, now: float) -> tuple[TransactionId, list[Effect]]:
+    def send(self, request: Request | Outgoing, flow: Flow, now: float) -> tuple[TransactionId, list[Effect]]:
         """Send a request in a transaction of its own; the endpoint adds the Via. Any method but INVITE and ACK."""
+        if isinstance(request, Request):
+            request = Outgoing.of(request)
         branch = self._branches()
         transaction_id = TransactionId((branch, request.method))
-        data = serialize(request, via=routing.via_of(flow, branch))
+        data = request.written(routing.via_of(flow, branch))
         sent = _Sent(ClientTransaction(reliable=flow.transport.reliable, now=now), flow, data)
         self._sent[transaction_id] = sent
         self._watch(transaction_id, sent)

@@ -15,7 +15,7 @@ from abserver.sip.transport import Address, Flow
 
 if TYPE_CHECKING:
     from abserver.sip.headers import Via
-    from abserver.sip.message import Request
+    from abserver.sip.outgoing import Outgoing
 
 LARGEST_DATAGRAM_REQUEST = 1300
 """Bytes; a larger request goes by a transport with congestion control where there is one (§18.1.1)."""
@@ -27,15 +27,9 @@ _FRAME = 160
 """Bytes that are in no header field yet, generously: start line without URI, our Via, Content-Length."""
 
 
-def is_large(request: Request) -> bool:
-    """Whether a request is to leave by TCP though its target is reached by UDP (§18.1.1).
-
-    Every request to a UDP target is asked about, so the fields are added up instead of being written twice.
-    """
-    size = _FRAME + len(request.uri) + len(request.body)
-    for name, rows in request.headers.rows().items():
-        for value in rows:
-            size += len(name) + len(value) + 4
+def is_large(request: Outgoing) -> bool:
+    """Whether a request is to leave by TCP though its target is reached by UDP (§18.1.1)."""
+    size = _FRAME + len(request.uri) + len(request.fields) + len(request.body)
     return size > LARGEST_DATAGRAM_REQUEST
 
 

@@ -109,27 +109,33 @@ class _Load:
         return Outcome(started, time.monotonic(), notifies)
 
     def _send_subscribe(self, number: int) -> None:
-        user = f"w{number}"
-        self._sock.sendto(
-            (
-                "SUBSCRIBE sip:ann@example.com SIP/2.0\r\n"
-                f"Via: SIP/2.0/UDP 127.0.0.1:{self._port};branch=z9hG4bK{user}.{time.monotonic_ns()}\r\n"
-                "Max-Forwards: 70\r\n"
-                f"From: <sip:{user}@example.com>;tag={user}\r\n"
-                "To: <sip:ann@example.com>\r\n"
-                f"Call-ID: {user}.{time.monotonic_ns()}@127.0.0.1\r\n"
-                "CSeq: 1 SUBSCRIBE\r\n"
-                f'Contact: <sip:{user}@127.0.0.1:{self._port}>;+sip.instance="<urn:x-bench:{user}>"\r\n'
-                f"P-Asserted-Identity: <sip:{user}@example.com>\r\n"
-                "Event: contact-card\r\n"
-                "Accept: application/vcard+xml, application/xml-patch+xml\r\n"
-                "Expires: 3600\r\n"
-                "Content-Length: 0\r\n\r\n"
-            ).encode(),
-            self._server,
-        )
+        self._sock.sendto(subscribe_of(f"w{number}", self._port), self._server)
 
     def _answer(self, notify: bytes) -> None:
-        head = notify.partition(b"\r\n\r\n")[0].split(b"\r\n")
-        copied = [line for line in head if line.startswith(_COPIED)]
-        self._sock.sendto(b"\r\n".join([b"SIP/2.0 200 OK", *copied, b"Content-Length: 0\r\n\r\n"]), self._server)
+        self._sock.sendto(answer_to(notify), self._server)
+
+
+def subscribe_of(user: str, port: int) -> bytes:
+    """A SUBSCRIBE to Ann's card from a user behind that port of loopback, never the same twice."""
+    return (
+        "SUBSCRIBE sip:ann@example.com SIP/2.0\r\n"
+        f"Via: SIP/2.0/UDP 127.0.0.1:{port};branch=z9hG4bK{user}.{time.monotonic_ns()}\r\n"
+        "Max-Forwards: 70\r\n"
+        f"From: <sip:{user}@example.com>;tag={user}\r\n"
+        "To: <sip:ann@example.com>\r\n"
+        f"Call-ID: {user}.{time.monotonic_ns()}@127.0.0.1\r\n"
+        "CSeq: 1 SUBSCRIBE\r\n"
+        f'Contact: <sip:{user}@127.0.0.1:{port}>;+sip.instance="<urn:x-bench:{user}>"\r\n'
+        f"P-Asserted-Identity: <sip:{user}@example.com>\r\n"
+        "Event: contact-card\r\n"
+        "Accept: application/vcard+xml, application/xml-patch+xml\r\n"
+        "Expires: 3600\r\n"
+        "Content-Length: 0\r\n\r\n"
+    ).encode()
+
+
+def answer_to(notify: bytes) -> bytes:
+    """The 200 to a NOTIFY."""
+    head = notify.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    copied = [line for line in head if line.startswith(_COPIED)]
+    return b"\r\n".join([b"SIP/2.0 200 OK", *copied, b"Content-Length: 0\r\n\r\n"])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from abserver.ports import Answered, RequestHandler, Respond, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransportFailed
 from abserver.sip.endpoint import Endpoint
-from abserver.sip.headers import NameAddr
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 from abserver.sip.uri import SipUri
@@ -137,9 +137,12 @@ class SimNode:
         """Take a datagram."""
         self._execute(self._endpoint.receive(packet.data, self._flow(packet.source), _now()))
 
-    def send(self, request: Request, *, flow: Flow | None, answered: Answered) -> None:
+    def send(self, request: Request | Outgoing, *, flow: Flow | None, answered: Answered) -> None:
         """`abserver.ports.SipSender`."""
-        transaction_id, effects = self._endpoint.send(request, self._flow(_next_hop(request)), _now())
+        outgoing = request if isinstance(request, Outgoing) else Outgoing.of(request)
+        uri = SipUri.parse(outgoing.next_hop)  # all names in this network are numbers
+        flow = self._flow(Address(uri.host, uri.port or 5060))
+        transaction_id, effects = self._endpoint.send(outgoing, flow, _now())
         self._answered[transaction_id] = answered
         self._execute(effects)
 
@@ -200,10 +203,3 @@ class SimNode:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
-
-
-def _next_hop(request: Request) -> Address:
-    """The first Route, else the Request-URI (RFC 3261 §8.1.2); all names in this network are numbers."""
-    routes = request.headers.elements("Route")
-    uri = SipUri.parse(NameAddr.parse(routes[0]).uri if routes else request.uri)
-    return Address(uri.host, uri.port or 5060)

@@ -7,6 +7,7 @@ import pytest
 from abserver.sip.codec import Limits, parse, serialize
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.message import Headers, Request, Response
+from abserver.sip.outgoing import Outgoing
 
 SUBSCRIBE = """\
 SUBSCRIBE sip:alice@example.com SIP/2.0
@@ -202,7 +203,7 @@ def test_bad_responses_acks_and_what_names_no_way_back_meet_silence(data: bytes)
 
 def test_a_message_is_written_with_its_length_last() -> None:
     request = Request("NOTIFY", "sip:a@b", Headers([("To", "<sip:a@b>"), ("X-Y", "Zoë")]), "é".encode())
-    assert serialize(request, via="SIP/2.0/UDP c") == wire(
+    assert Outgoing.of(request).written("SIP/2.0/UDP c") == wire(
         "NOTIFY sip:a@b SIP/2.0\nVia: SIP/2.0/UDP c\nTo: <sip:a@b>\nX-Y: Zoë\nContent-Length: 2\n\né"
     )
     assert serialize(Response(200, "OK")) == wire("SIP/2.0 200 OK\nContent-Length: 0\n\n")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from abserver.sip.headers import Via
-from abserver.sip.message import Headers, Request
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.routing import is_large, names_us, response_flow, stamp, via_of
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -84,5 +84,5 @@ def test_a_response_with_the_sent_by_of_another_is_not_ours(sent_by: str) -> Non
 
 def test_a_request_over_1300_bytes_is_large() -> None:
     """§18.1.1, counting the Via that it will have."""
-    assert is_large(Request("NOTIFY", "sip:a@b", Headers(), b"x" * 1200))
-    assert not is_large(Request("NOTIFY", "sip:a@b", Headers(), b"x" * 1000))
+    assert is_large(Outgoing("NOTIFY", "sip:a@b", "sip:a@b", "", b"x" * 1200))
+    assert not is_large(Outgoing("NOTIFY", "sip:a@b", "sip:a@b", "", b"x" * 1000))

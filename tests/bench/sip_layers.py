@@ -1,0 +1,187 @@
+"""What the SIP layers alone cost: a NOTIFY of ours and its 200, a SUBSCRIBE of a peer and its 200, over loopback.
+
+The driver runs in this process on uvloop, as in the server; its peer is another process. The figures are CPU time of
+this process from `send` to `answered`, and from a datagram's arrival to the answer's departure, the kernel's part
+included; beside them stands what a plain socket needs for datagrams of such sizes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import multiprocessing
+import socket
+import statistics
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from abserver.net.sip_driver import SipDriver
+from abserver.ports import SendFailure
+from abserver.sip.codec import write_fields
+from abserver.sip.dialog import Dialog
+from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.uas import Capabilities, make_response
+from tests.bench.measuring import ROUNDS, Row
+from tests.bench.watchers import answer_to, subscribe_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from abserver.ports import Respond
+    from abserver.sip.message import Request, Response
+
+CALLS = 5_000
+WINDOW = 256
+BODY = b"x" * 300
+"""Makes a NOTIFY of about 900 octets."""
+
+
+def rows(rounds: int = ROUNDS) -> Iterator[Row]:
+    """One row for each direction."""
+    remark = "CPU, the kernel's part included"
+    yield Row("SIP layers: a NOTIFY of ours and its 200", statistics.median(uvloop.run(_send(rounds))), "µs", remark)
+    yield Row("SIP layers: a SUBSCRIBE and its 200", statistics.median(uvloop.run(_serve(rounds))), "µs", remark)
+
+
+@asynccontextmanager
+async def _driver(
+    peer: Callable[[socket.socket, Address], None], served: Served
+) -> AsyncIterator[tuple[SipDriver, Address]]:
+    """A driver and a process that runs `peer` with a socket until it gets an empty datagram."""
+    driver = SipDriver(served, Capabilities(("SUBSCRIBE",)), udp=[Address("127.0.0.1", 0)])
+    await driver.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
+        theirs.bind(("127.0.0.1", 0))
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        address = Address(*theirs.getsockname())
+        process = multiprocessing.get_context("fork").Process(
+            target=peer, args=(theirs, driver.ready[0].address), daemon=True
+        )
+        process.start()
+        try:
+            yield driver, address
+        finally:
+            await driver.stop()
+            theirs.sendto(b"", address)
+            process.join()
+
+
+class Served:
+    """Accepts every SUBSCRIBE, and tells when the last one of a round was answered."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self.done: asyncio.Future[None] | None = None
+
+    async def __call__(self, request: Request, flow: Flow, respond: Respond) -> None:
+        headers = [("Expires", "3600"), ("Contact", f"<sip:{flow.local}>")]
+        respond(make_response(request, 200, to_tag="0123456789abcdef", headers=headers))
+        self.left -= 1
+        if not self.left and self.done is not None:
+            self.done.set_result(None)
+
+
+# -- NOTIFY -----------------------------------------------------------------------------------------------------------
+
+
+def _answer(sock: socket.socket, driver: Address) -> None:
+    while True:
+        notify = sock.recv(2048)
+        if not notify:
+            return
+        sock.sendto(answer_to(notify), driver)
+
+
+def dialogs(count: int, peer: Address) -> list[Dialog]:
+    """Dialogs with as many users behind one address."""
+    return [
+        Dialog(
+            call_id=f"w{number}.0123456789@127.0.0.1",
+            local_tag=f"{number:016x}",
+            remote_tag=f"w{number}",
+            local_uri="sip:ann@example.com",
+            remote_uri=f"sip:w{number}@example.com",
+            remote_target=f"sip:w{number}@{peer}",
+        )
+        for number in range(count)
+    ]
+
+
+def fields_of(contact: str) -> str:
+    """The fields that NOTIFYs of one change share."""
+    return write_fields(
+        [
+            ("SIP-ETag", "0123456789abcdef0123456789abcdef"),
+            ("Event", "contact-card;base=0123456789abcdef0123456789abcdef"),
+            ("Subscription-State", "active;expires=3599"),
+            ("Contact", contact),
+            ("Content-Type", "application/xml-patch+xml"),
+        ]
+    )
+
+
+async def _send(rounds: int) -> list[float]:
+    async with _driver(_answer, Served()) as (driver, peer):
+        return [await _send_all(driver, peer) for _ in range(rounds)]
+
+
+async def _send_all(driver: SipDriver, peer: Address) -> float:
+    here = driver.ready[0].address
+    flow = Flow(Transport.UDP, here, peer)
+    fields = fields_of(f"<sip:{here}>")
+    requests = iter([dialog.next_outgoing("NOTIFY", fields, BODY) for dialog in dialogs(CALLS, peer)])
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left = CALLS
+
+    def answered(outcome: Response | SendFailure) -> None:
+        nonlocal left
+        if isinstance(outcome, SendFailure) or outcome.status != 200:
+            done.set_exception(RuntimeError(f"a NOTIFY failed: {outcome}"))
+        left -= 1
+        if not left:
+            done.set_result(None)
+        for request in itertools.islice(requests, 1):
+            driver.send(request, flow=flow, answered=answered)
+
+    started = time.process_time()
+    for request in itertools.islice(requests, WINDOW):
+        driver.send(request, flow=flow, answered=answered)
+    await done
+    return (time.process_time() - started) / CALLS * 1e6
+
+
+# -- SUBSCRIBE --------------------------------------------------------------------------------------------------------
+
+
+def _ask(sock: socket.socket, driver: Address) -> None:
+    """On each datagram `go`, send a round of SUBSCRIBEs."""
+    port = sock.getsockname()[1]
+    while sock.recv(2048):
+        numbers = iter(range(CALLS))
+        for number in itertools.islice(numbers, WINDOW):
+            sock.sendto(subscribe_of(f"w{number}", port), driver)
+        for _ in range(CALLS):
+            sock.recv(2048)
+            for number in itertools.islice(numbers, 1):
+                sock.sendto(subscribe_of(f"w{number}", port), driver)
+
+
+async def _serve(rounds: int) -> list[float]:
+    served, costs = Served(), []
+    async with _driver(_ask, served) as (_, peer):
+        for _ in range(rounds):
+            served.left, served.done = CALLS, asyncio.get_running_loop().create_future()
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as starter:
+                starter.sendto(b"go", peer)
+            started = time.process_time()
+            await served.done
+            costs.append((time.process_time() - started) / CALLS * 1e6)
+    return costs
+
+
+if __name__ == "__main__":
+    for row in rows():
+        print(f"{row.what}: {row.value:.1f} {row.unit}")
