@@ -123,6 +123,7 @@ def _app(settings: XcapSettings, database: Database, committer: GroupCommit) -> 
         _Unheard(),
         sources=standard_sources(usages, documents, settings.root),
         in_use=is_user,
+        is_user=is_user,
         trusted=settings.trusted_users,
     )
     rules = AuthenticationRules(

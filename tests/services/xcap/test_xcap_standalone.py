@@ -243,6 +243,17 @@ def test_a_user_of_a_presence_server_reads_what_it_is_trusted_with(tmp_path: Pat
             bob.get(LISTS)
 
 
+def test_the_tree_of_nobody_is_not_there(tmp_path: Path) -> None:
+    """RFC 4825 §8: 404 where the user is unknown; a known one's tree is forbidden."""
+    storage = ("--storage", f"sqlite:///{tmp_path}/xcap.db")
+    for user in ("alice", "bob"):
+        assert run("user", "add", user, "--password", user, *storage)[0] == 0
+    with serving(*storage) as served, XcapClient(served.root, "bob@example.com", "bob") as bob:
+        for user, status in (("alice", "403"), ("nobody", "404")):
+            with pytest.raises(Refused, match=status):
+                bob.get(DocumentKey("resource-lists", f"sip:{user}@example.com", "index"))
+
+
 def test_it_needs_nothing_of_abserver() -> None:
     program = (
         "import sys, xcap.__main__, xcap.standalone.server, xcap.client\n"
