@@ -51,6 +51,7 @@ MAX_HEADER = 4096
 """Characters of a header value that are looked at; no real client comes near it."""
 
 _COUNT = re.compile(r"[0-9A-Fa-f]{8}")
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Algorithm(enum.Enum):
@@ -312,7 +313,15 @@ def _algorithm(parameters: Mapping[str, str]) -> Algorithm:
 
 
 def _username(parameters: Mapping[str, str]) -> str:
-    """The username, plain or in the extended notation of RFC 5987 (§3.4: both at once is an error)."""
+    """The username, of characters that a name can have: a database may be asked for it, which takes no others."""
+    username = _username_as_sent(parameters)
+    if _NO_NAME.search(username):
+        raise MalformedDigest("the username is not UTF-8, or has control characters")
+    return username
+
+
+def _username_as_sent(parameters: Mapping[str, str]) -> str:
+    """Plain or in the extended notation of RFC 5987 (§3.4: both at once is an error)."""
     if "username*" not in parameters:
         return _required(parameters, "username")
     charset, _, rest = parameters["username*"].partition("'")

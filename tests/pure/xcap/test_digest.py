@@ -296,6 +296,9 @@ class TestHeaders:
             'Digest username="u", username*=UTF-8\'\'v, realm="r", nonce="n", uri="/x", response="0"',
             'Digest username*=latin-1\'\'v, realm="r", nonce="n", uri="/x", response="0"',
             'Digest username*=UTF-8\'\'%FF, realm="r", nonce="n", uri="/x", response="0"',
+            'Digest username="\udcff", realm="r", nonce="n", uri="/x", response="0"',
+            'Digest username="\t", realm="r", nonce="n", uri="/x", response="0"',
+            'Digest username*=UTF-8\'\'%00, realm="r", nonce="n", uri="/x", response="0"',
             'username="u", realm="r", nonce="n", uri="/x", response="0"',
             'Digest username="u", realm="r", nonce="n", uri="/x", response="0", Digest realm="s"',
             'Digest username="u" realm;',
@@ -322,7 +325,7 @@ class TestHeaders:
         )
         assert server.judge(header) is Verdict.BAD
 
-    @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30), st.sampled_from(Algorithm))
+    @given(st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=30), st.sampled_from(Algorithm))
     def test_what_a_client_writes_the_server_reads(self, name: str, algorithm: Algorithm) -> None:
         header = authorization(Challenge(name, "n", algorithm, opaque=name), name, "p", "GET", f"/{name}", cnonce="c")
         credentials = Credentials.parse(header)
