@@ -31,11 +31,13 @@ def notify_request(
     """
     request = dialog.next_request("NOTIFY")
     headers = request.headers
-    if notice.view is not None:
-        headers.set("SIP-ETag", formats.entity_tag(notice.view.tag))
+    if notice.tag is not None:
+        headers.set("SIP-ETag", formats.entity_tag(notice.tag))
     base = {"base": entity.base} if entity is not None and entity.base is not None else {}
     headers.set("Event", str(Event(package.name, event_id, base)))
-    state = SubscriptionState(notice.standing, expires=notice.expires, reason=notice.reason)
+    state = SubscriptionState(
+        notice.standing, expires=notice.expires, reason=notice.reason, params=notice.rates.params()
+    )
     headers.set("Subscription-State", str(state))
     headers.set("Contact", contact)
     if entity is None:

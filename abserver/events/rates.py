@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from abserver.sip.errors import SipSyntaxError
@@ -123,25 +124,25 @@ class Rhythm:
     __slots__ = ("_history", "_rates")
 
     def __init__(self, rates: Rates, now: float) -> None:
-        """rates: as agreed, with a minimum of either kind."""
+        """rates: as agreed, with a minimum of either kind; now: when the last NOTIFY left."""
         self._rates = rates
         self._history: deque[float] = deque(maxlen=MOST)
         if rates.adaptive_min_rate is not None:  # "a history of having sent period * adaptive-min-rate" (§7.2)
             self._history.extend(now - back / rates.adaptive_min_rate for back in range(PERIOD, 0, -1))
 
     def sent(self, now: float) -> float:
-        """A NOTIFY leaves: the time of the next one if nothing changes until then."""
-        rates = self._rates
-        longest = float("inf") if rates.min_rate is None else 1 / rates.min_rate
-        if rates.adaptive_min_rate is not None:
-            longest = min(longest, self._timeout(rates.adaptive_min_rate, now))
-        return now + longest
+        """A NOTIFY leaves: when the next one is due, if nothing changes until then."""
+        if self._rates.adaptive_min_rate is not None:
+            self._history.append(now)
+            while self._history[0] <= now - PERIOD / self._rates.adaptive_min_rate:
+                self._history.popleft()
+        return self.due(now)
 
-    def _timeout(self, rate: float, now: float) -> float:
-        """The equations (1) and (2) of §7.4."""
-        period = PERIOD / rate
-        self._history.append(now)
-        while self._history[0] <= now - period:
-            self._history.popleft()
-        timeout = len(self._history) / (rate**2 * period)
-        return timeout if self._rates.max_rate is None else max(1 / self._rates.max_rate, timeout)
+    def due(self, sent_at: float) -> float:
+        """When the next one is due, if the last one left at `sent_at`."""
+        lowest, adaptive, highest = self._rates.min_rate, self._rates.adaptive_min_rate, self._rates.max_rate
+        longest = inf if lowest is None else 1 / lowest
+        if adaptive is not None:
+            timeout = len(self._history) / (adaptive**2 * (PERIOD / adaptive))  # equation (1) of §7.4
+            longest = min(longest, timeout if highest is None else max(1 / highest, timeout))  # equation (2)
+        return sent_at + longest

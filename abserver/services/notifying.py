@@ -15,8 +15,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from abserver.domain.rules import Handling
+from abserver.domain.view import View
 from abserver.events.notify import notify_request
-from abserver.events.subscription import Delivered, Ended, Gone, Notice
 from abserver.ports import SendFailure
 from abserver.services.followers import Followed
 from abserver.services.preparing import TURN, Preparing
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from abserver.domain.identity import Owner
+    from abserver.events.subscription import Gone, Notice
     from abserver.ports import Clock, SipSender
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followers
@@ -258,11 +259,11 @@ class Notifier:
             )
 
     def _request(self, followed: Followed, notice: Notice) -> Request:
-        told = notice.view is not None and not notice.unchanged
+        view = notice.view if isinstance(notice.view, View) and not notice.unchanged else None
         return notify_request(
             followed.dialog,
             notice,
-            self._views.entity(notice.view, notice.base, followed.formats) if told and notice.view else None,
+            None if view is None else self._views.entity(view, notice.base, followed.formats),
             package=followed.package,
             event_id=followed.event_id,
             formats=followed.formats,
@@ -280,13 +281,11 @@ class Notifier:
         status, retry_after = _outcome(answer)
         if status is None or status >= 300:
             log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
-        effects = followed.machine.answered(status, now, retry_after=retry_after)
-        for effect in effects:
-            match effect:
-                case Delivered():
-                    self._delivered(followed, notice, version)
-                case Ended(gone=gone):
-                    self._end(followed, gone)
+        outcome = followed.machine.answered(status, now, retry_after=retry_after)
+        if outcome.delivered:
+            self._delivered(followed, notice, version)
+        if outcome.gone is not None:
+            self._end(followed, outcome.gone)
         if followed in self._followers:
             if followed.lasting and followed.machine.told is not told:  # else a restart would tell it again
                 self._outbox.put(followed.record(now, self._clock.utc()))
@@ -294,7 +293,7 @@ class Notifier:
             self._go_on(followed)
 
     def _delivered(self, followed: Followed, notice: Notice, version: int) -> None:
-        if notice.view is not None:
+        if isinstance(notice.view, View):
             record = self._lists.delivered(followed.key, notice.view, version, self._clock.utc())
             if record is not None:
                 self._outbox.put(notice.view, record)

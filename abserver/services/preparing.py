@@ -10,6 +10,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from abserver.domain.view import View
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
@@ -59,7 +61,7 @@ class Preparing:
 
     def _departure(self, followed: Followed) -> Departure | None:
         view = followed.machine.view
-        return None if view is None else self._lists.departure(followed.key, view)
+        return self._lists.departure(followed.key, view) if isinstance(view, View) else None
 
     async def _run(self) -> None:
         try:

@@ -75,7 +75,7 @@ async def test_a_refresh_keeps_the_dialog_and_is_followed_by_a_notify_rfc6665_4_
     await world.pass_time()
     assert (response.status, response.expires) == (200, 600)
     assert len(bob.notifies) == 2
-    assert bob.last.told.expires == 600
+    assert bob.last.told.expires == 599  # of 600, some milliseconds are over
     assert bob.last.request.call_id == bob.notifies[0].request.call_id
 
 
@@ -165,8 +165,8 @@ async def test_the_last_notify_of_an_unsubscription_brings_what_was_missing(worl
     await world.pass_time()
     await bob.unsubscribe()
     await world.pass_time()
-    assert (bob.last.state, bob.last.content_type) == ("terminated", PATCH)
-    assert b"tel:2" in patch.apply(bob.last.body, bob.notifies[0].body)
+    assert (bob.last.state, bob.last.content_type) == ("terminated", XCARD)  # all, since its copy is in doubt
+    assert b"tel:2" in bob.last.body
 
 
 @story

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abserver.domain.view import View
-from abserver.events.subscription import FIRST_RETRY, REMOVING, Delivered, Ended, Gone, Notice, Subscription
+from abserver.events.subscription import FIRST_RETRY, REMOVING, TRIES, Gone, Notice, Outcome, Subscription
 from abserver.sip.headers import EventReason, Substate
 
 OLD, NEW = View(b"<old/>", "old"), View(b"<new/>", "new")
+
+DELIVERED, LATER = Outcome(delivered=True, gone=None), Outcome(delivered=False, gone=None)
 
 
 def subscribed(*, holds: str | None = None, full: bool = False, leaving: bool = False) -> Subscription:
@@ -42,7 +44,7 @@ def test_a_pending_watcher_never_gets_a_view() -> None:
     notice = machine.next_notice(0.0)
     assert notice == Notice(Substate.PENDING, None, 100, None, "old")
     assert not notice.unchanged
-    assert machine.answered(200, 0.0) == [Delivered(notice)]
+    assert machine.answered(200, 0.0) == DELIVERED
     assert machine.delivered == "old"
 
 
@@ -77,7 +79,7 @@ def test_only_one_notify_is_in_flight_and_changes_merge_meanwhile() -> None:
     machine.set_active(NEW)
     assert machine.next_notice(0.0) is None
     assert first is not None
-    assert machine.answered(200, 0.0) == [Delivered(first)]
+    assert machine.answered(200, 0.0) == DELIVERED
     assert machine.next_notice(0.0) == Notice(Substate.ACTIVE, None, 100, NEW, "1")
 
 
@@ -104,14 +106,14 @@ def test_the_must_list_removes_the_subscription_rfc6665_4_2_2(status: int) -> No
     machine = active()
     machine.set_active(NEW)
     machine.next_notice(0.0)
-    assert machine.answered(status, 0.0) == [Ended(Gone.REFUSED)]
+    assert machine.answered(status, 0.0) == Outcome(delivered=False, gone=Gone.REFUSED)
 
 
 def test_silence_removes_the_subscription_rfc6665_4_2_2() -> None:
     machine = active()
     machine.set_active(NEW)
     machine.next_notice(0.0)
-    assert machine.answered(None, 0.0) == [Ended(Gone.SILENT)]
+    assert machine.answered(None, 0.0) == Outcome(delivered=False, gone=Gone.SILENT)
 
 
 def test_another_failure_is_tried_again_later_with_the_full_view_and_ever_more_slowly() -> None:
@@ -119,13 +121,13 @@ def test_another_failure_is_tried_again_later_with_the_full_view_and_ever_more_s
     machine.expires_at = 1000.0
     machine.set_active(NEW)
     machine.next_notice(0.0)
-    assert machine.answered(500, 0.0) == []
+    assert machine.answered(500, 0.0) == LATER
     assert machine.next_notice(FIRST_RETRY - 1) is None
     assert machine.next_deadline() == FIRST_RETRY
     again = machine.next_notice(FIRST_RETRY)
     assert again is not None
     assert again.base is None
-    assert machine.answered(500, FIRST_RETRY) == []
+    assert machine.answered(500, FIRST_RETRY) == LATER
     assert machine.next_deadline() == 3 * FIRST_RETRY
     machine.next_notice(3 * FIRST_RETRY)
     machine.answered(200, 3 * FIRST_RETRY)
@@ -142,13 +144,70 @@ def test_a_retry_after_is_obeyed() -> None:
     assert machine.next_notice(7.0) is not None
 
 
-def test_a_change_of_standing_does_not_wait_for_a_retry() -> None:
+def test_the_last_word_does_not_wait_for_a_retry() -> None:
     machine = active()
     machine.set_active(NEW)
     machine.next_notice(0.0)
     machine.answered(503, 0.0, retry_after=70.0)
     machine.set_pending()
+    assert machine.next_notice(1.0) is None
+    machine.terminate(EventReason.REJECTED)
     assert machine.next_notice(1.0) is not None
+
+
+def test_the_answer_to_a_subscribe_does_not_wait_for_a_retry_rfc6665_4_2_1_2() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    machine.next_notice(0.0)
+    machine.answered(503, 0.0, retry_after=70.0)
+    machine.subscribed(expires_at=100.0, holds="old", full=False)
+    assert machine.next_notice(1.0) is not None
+
+
+def test_a_subscribe_during_a_notify_that_fails_is_answered_at_once_rfc6665_4_2_1_2() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    machine.next_notice(0.0)
+    machine.subscribed(expires_at=100.0, holds="old", full=False)
+    machine.answered(503, 0.0, retry_after=70.0)
+    assert machine.next_notice(1.0) is not None
+
+
+def test_failures_in_a_row_end_the_subscription() -> None:
+    machine = active()
+    machine.expires_at = 10_000.0
+    machine.set_active(NEW)
+    now = 0.0
+    for _ in range(TRIES - 1):
+        assert machine.next_notice(now) is not None
+        assert machine.answered(500, now) == LATER
+        deadline = machine.next_deadline()
+        assert deadline is not None
+        now = deadline
+    assert machine.next_notice(now) is not None
+    assert machine.answered(500, now) == Outcome(delivered=False, gone=Gone.FAILING)
+
+
+@pytest.mark.parametrize("word", ["answer", "subscribe", "suppress"])
+def test_a_word_of_the_subscriber_gives_it_all_tries_again(word: str) -> None:
+    machine = active()
+    machine.expires_at = 10_000.0
+    outcomes = []
+    for turn in range(3 * TRIES):
+        machine.set_active(View(b"", str(turn)))
+        now = 1000.0 * turn
+        assert machine.next_notice(now) is not None
+        machine.answered(500, now)
+        if word == "answer":
+            assert machine.next_notice(now + FIRST_RETRY) is not None
+            machine.answered(200, now + FIRST_RETRY)
+        elif word == "subscribe":
+            machine.subscribed(expires_at=100_000.0, holds="old", full=False)
+        else:
+            assert machine.suppress("*", expires_at=100_000.0)
+            machine.subscribed(expires_at=100_000.0, holds="old", full=False)
+        outcomes.append(machine.over)
+    assert not any(outcomes)
 
 
 def test_a_rejected_subscription_ends_with_its_notify_and_shows_nothing() -> None:
@@ -157,7 +216,7 @@ def test_a_rejected_subscription_ends_with_its_notify_and_shows_nothing() -> Non
     notice = machine.next_notice(0.0)
     assert notice == Notice(Substate.TERMINATED, EventReason.REJECTED, None, None, "old")
     assert machine.over
-    assert machine.answered(200, 0.0) == [Delivered(notice), Ended(Gone.TOLD)]
+    assert machine.answered(200, 0.0) == Outcome(delivered=True, gone=Gone.TOLD)
 
 
 def test_nothing_revives_a_terminated_subscription() -> None:
@@ -177,11 +236,11 @@ def test_a_terminal_notify_is_not_repeated(status: int | None) -> None:
     machine = active()
     machine.terminate(EventReason.REJECTED)
     machine.next_notice(0.0)
-    assert machine.answered(status, 0.0) == [Ended(Gone.TOLD)]
+    assert machine.answered(status, 0.0) == Outcome(delivered=False, gone=Gone.TOLD)
 
 
 def test_an_answer_to_nothing_is_nothing() -> None:
-    assert Subscription().answered(200, 0.0) == []
+    assert Subscription().answered(200, 0.0) == LATER
 
 
 def test_an_unsubscription_takes_the_last_state_along_rfc6665_4_4_3() -> None:
@@ -235,7 +294,7 @@ def test_a_subscriber_without_a_copy_gets_the_full_view_on_every_subscribe() -> 
     machine.set_active(NEW)
     later = machine.next_notice(0.0)
     assert later is not None
-    assert later.base == "old"
+    assert later.base is None
 
 
 class TestSuppression:
