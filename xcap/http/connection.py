@@ -162,10 +162,14 @@ class Connection(HttpToolsProtocol):
             self._set_timer(self.limits.leftover_time, self.transport.close)
 
     def answer_begins(self, cycle: RequestResponseCycle) -> None:
-        """Where uvicorn would end the connection abruptly after this answer, see to it that it ends gently."""
-        if not cycle.keep_alive and (cycle.more_body or self._closing):
+        """Where uvicorn would end the connection abruptly after this answer, see to it that it ends gently.
+
+        Also where the client wants it to end: some send a line too much even then.
+        """
+        if not cycle.keep_alive:
             cycle.keep_alive = True
             self._closing = True
+            self.pipeline.clear()  # "MUST NOT process any further requests" (RFC 9112 §9.6)
 
     def close_gently(self) -> None:
         """End our side, then drop what comes until the peer ends its own, or bytes or time are over."""

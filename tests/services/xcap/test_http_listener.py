@@ -292,6 +292,24 @@ class TestConnections:
             await client.send(b"GET / HTTP/1.1", b"Host: x", b"Connection: close")
             assert b"connection: close" in (await client.rest()).lower()
 
+    @pytest.mark.parametrize("connections", [0, 1])
+    async def test_nothing_is_answered_after_a_close(self, connections: int) -> None:
+        """§9.6: "MUST NOT process any further requests", whether the server wants to close or the client."""
+        async with peer(TAKEN, connections=connections) as client:
+            wish = b"Connection: close\r\n" * connections
+            await client.write(b"GET / HTTP/1.1\r\nHost: x\r\n%s\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n" % wish)
+            assert (await client.rest()).count(b"HTTP/1.1 ") == 1
+
+    async def test_a_close_that_was_asked_for_is_gentle_too(self) -> None:
+        """§9.6: what the client still sends must not reset the connection, which could take the answer with it."""
+        async with listening(TAKEN) as port, connected(port) as client, connected(port) as other:
+            await client.send(b"GET / HTTP/1.1", b"Host: x", b"Connection: close")
+            assert (await client.rest()).endswith(b"taken")
+            await client.write(b"more")
+            await other.send(b"GET / HTTP/1.1", b"Host: x")
+            await other.answered(b"taken")
+            await client.write(b"and more")  # raises after a reset
+
     async def test_http_1_0_is_answered_and_closed(self) -> None:
         async with peer(TAKEN) as client:
             await client.send(b"GET / HTTP/1.0")
