@@ -17,6 +17,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
 _XCAP_ROOT = re.compile(r"(/[A-Za-z0-9._~-]+)+")
+_HTTP_URI = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _XUI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s]+")
 
 
@@ -86,6 +87,13 @@ def parse_xcap_root(value: object) -> str:
     return str(value)
 
 
+def parse_root_uri(value: object) -> str:
+    """The XCAP root URI, without a slash at its end; empty text is none."""
+    if value and not _HTTP_URI.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is no XCAP root URI; write it like 'https://xcap.example.com/xcap-root'")
+    return str(value).rstrip("/")
+
+
 def parse_xui(value: object) -> str:
     """A user by its XUI, in normal form."""
     if not _XUI.fullmatch(str(value)):
@@ -128,6 +136,7 @@ Listener = Annotated[HostPort, PlainValidator(parse_host_port)]
 Networks = Annotated[tuple[Annotated[Network, PlainValidator(parse_network)], ...], BeforeValidator(split)]
 Domains = Annotated[tuple[Annotated[str, PlainValidator(parse_domain)], ...], BeforeValidator(split)]
 XcapRoot = Annotated[str, PlainValidator(parse_xcap_root)]
+RootUri = Annotated[str, PlainValidator(parse_root_uri)]
 Xuis = Annotated[tuple[Annotated[str, PlainValidator(parse_xui)], ...], BeforeValidator(split)]
 File = Annotated[Path | None, PlainValidator(parse_file)]
 Realm = Annotated[str | None, PlainValidator(parse_realm)]

@@ -13,7 +13,19 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
 from abserver.sip.transport import Address
-from xcap.values import Algorithms, Domains, File, Networks, Realm, XcapRoot, Xuis, parse_host_port, split
+from xcap.values import (
+    Algorithms,
+    Domains,
+    File,
+    Networks,
+    Realm,
+    RootUri,
+    XcapRoot,
+    Xuis,
+    parse_host_port,
+    parse_root_uri,
+    split,
+)
 
 __all__ = [
     "Algorithms",
@@ -29,12 +41,12 @@ __all__ = [
     "StorageUrl",
     "XcapRoot",
     "Xuis",
+    "parse_root_uri",
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _AUID = re.compile(r"[^\s/=,?#%]+")
 _SOME_AUID = "org.abserver.contact-card"
-_HTTP_URI = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
 
 
@@ -79,13 +91,6 @@ def parse_aliases(value: object) -> Mapping[str, str]:
     return MappingProxyType(aliases)
 
 
-def parse_root_uri(value: object) -> str:
-    """The XCAP root URI, without a slash at its end; empty text is none."""
-    if value and not _HTTP_URI.fullmatch(str(value)):
-        raise ValueError(f"{value!r} is no XCAP root URI; write it like 'https://xcap.example.com/xcap-root'")
-    return str(value).rstrip("/")
-
-
 def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
     for index, listener in enumerate(listeners):
         if listener.port and listener in listeners[:index]:
@@ -97,5 +102,4 @@ Listener = Annotated[Address, PlainValidator(parse_address)]
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(split), AfterValidator(_each_once)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
-RootUri = Annotated[str, PlainValidator(parse_root_uri)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]

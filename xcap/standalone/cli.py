@@ -44,6 +44,7 @@ def serve(
     listen: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = None,
     domain: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A domain of users; repeatable.")] = None,
     root: Annotated[str | None, typer.Option(metavar="PATH", help="Path of the XCAP root.")] = None,
+    root_uri: Annotated[str | None, typer.Option(metavar="URI", help="The XCAP root as clients know it.")] = None,
     storage: Storage = None,
     realm: Realm = None,
     trusted_peer: Annotated[
@@ -59,6 +60,7 @@ def serve(
         listen=listen,
         domains=domain,
         root=root,
+        root_uri=root_uri,
         storage=storage,
         realm=realm,
         trusted_peers=trusted_peer,

@@ -121,7 +121,7 @@ def _app(settings: XcapSettings, database: Database, committer: GroupCommit) -> 
         usages,
         documents,
         _Unheard(),
-        sources=standard_sources(usages, documents, settings.root),
+        sources=standard_sources(usages, documents, settings.root_uri or settings.root),
         in_use=is_user,
         is_user=is_user,
         trusted=settings.trusted_users,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from xcap.core.digest import Algorithm
 from xcap.storage.database import open_database
-from xcap.values import Algorithms, Domains, File, HostPort, Listener, Networks, Realm, XcapRoot, Xuis
+from xcap.values import Algorithms, Domains, File, HostPort, Listener, Networks, Realm, RootUri, XcapRoot, Xuis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,9 @@ class XcapSettings(BaseModel):
     """Address to listen at, `host:port` with a numeric host."""
     root: XcapRoot = "/xcap-root"
     """Path of the XCAP root (RFC 4825 §6.1)."""
+    root_uri: RootUri = ""
+    """The XCAP root URI by which clients reach the server, such as `https://xcap.example.com/xcap-root`: it is written
+    into lists of documents. Empty: the path alone."""
     storage: Annotated[str, PlainValidator(_storage_url)] = "sqlite:///xcap.db"
     """Database, `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`."""
     realm: Realm = None

@@ -96,6 +96,18 @@ def test_a_refusal_arrives_whole_though_the_client_is_still_sending(tmp_path: Pa
     assert ran.stdout.startswith(b"413\n")
 
 
+def test_a_list_of_documents_has_the_root_by_which_clients_reach_them(tmp_path: Path) -> None:
+    storage = ("--storage", f"sqlite:///{tmp_path}/xcap.db")
+    assert run("user", "add", "alice", "--password", "pw", *storage)[0] == 0
+    directory = DocumentKey("org.openmobilealliance.xcap-directory", "sip:alice@example.com", "directory.xml")
+    root = "https://xcap.example.com/xcap-root"
+    with serving("--root-uri", root, *storage) as served, XcapClient(served.root, "alice", "pw") as client:
+        client.put(LISTS, CONTENT, media_type=MEDIA_TYPE)
+        listed = client.get(directory)
+    assert listed is not None
+    assert f'uri="{root}/resource-lists/users/sip:alice@example.com/index"'.encode() in listed.content
+
+
 def test_users_come_and_go_while_it_runs(tmp_path: Path) -> None:
     storage = ("--storage", f"sqlite:///{tmp_path}/xcap.db")
     with serving(*storage) as served, XcapClient(served.root, "alice", "pw") as client:
