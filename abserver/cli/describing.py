@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abserver.domain.conditions import Identity, Sphere, Validity
+from abserver.domain.conditions import AnonymousRequest, ExternalList, Identity, OtherIdentity, Sphere, Validity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +59,12 @@ def _condition(condition: Condition) -> str:
             return f"sphere {' or '.join(sorted(condition.values))}"
         case Validity():
             return " or ".join(f"{start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M}" for start, end in condition.periods)
+        case ExternalList():
+            return f"on {' or '.join(condition.anchors) or 'no list'}"
+        case OtherIdentity():
+            return "named in no other rule"
+        case AnonymousRequest():
+            return "anonymous"
         case _:
             return "never (a condition that this server does not know)"
 

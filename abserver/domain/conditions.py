@@ -1,24 +1,46 @@
-"""The conditions of a rule: identity, sphere and validity (RFC 4745 §7), read from XML and evaluated.
+"""The conditions of a rule: identity, sphere and validity (RFC 4745 §7) and those of OMA, read from XML and evaluated.
+
+OMA XDM adds three: `external-list` (the watcher is on a list of the owner's resource lists), `other-identity` (no
+identity and no list in the whole ruleset names him, so it gives the default for everybody whom the owner has not
+thought of) and `anonymous-request` (he is not authenticated).
 
 What is not understood is false: a condition of an extension (§7), and whatever part of an identity is not known here
-(§7.1.1). It never widens a rule.
+(§7.1.1). It never widens a rule; and since an identity or a list that is not wholly understood might name anybody,
+nobody is "other" where there is one.
 """
 
 from __future__ import annotations
 
-import datetime
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from abserver.domain import trees
 from abserver.domain.identity import InvalidAor, Watcher, domain_of, parse_aor
+from abserver.domain.instants import instant
 
 if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Iterator, Mapping
     from xml.etree.ElementTree import Element
 
 COMMON_POLICY = "urn:ietf:params:xml:ns:common-policy"
+OMA_COMMON_POLICY = "urn:oma:xml:xdm:common-policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Who is on a list."""
+
+    identities: frozenset[str] = frozenset()
+    """SIP addresses in normal form, and URIs of other schemes as they are written."""
+    complete: bool = True
+    """False if something of the list is out of reach: there may be more on it."""
+
+
+OUT_OF_REACH = Members(complete=False)
+"""A list of which nothing is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +51,10 @@ class Request:
     """None is not authenticated: no identity matches, rules without identity do."""
     utc: datetime.datetime
     sphere: str | None
+    lists: Mapping[str, Members]
+    """Anchor of an external list -> who is on it; one that is not here is out of reach."""
+    other: bool
+    """Whether no identity and no list in the ruleset names the watcher."""
 
 
 class Condition(Protocol):
@@ -50,7 +76,7 @@ class Many:
 
     def holds(self, watcher: Watcher) -> bool:
         """Whether the watcher is one of the many."""
-        domain = _comparable(domain_of(watcher))
+        domain = comparable(domain_of(watcher))
         if self.domain is not None and (self.domain != domain or not domain):
             return False
         return watcher not in self.except_ids and domain not in self.except_domains
@@ -62,11 +88,61 @@ class Identity:
 
     ones: frozenset[str]
     many: tuple[Many, ...]
+    understood: bool = True
+    """False if a part of it is left out here."""
 
     def holds(self, request: Request) -> bool:
         """Whether the authenticated watcher is one of those named."""
+        return request.watcher is not None and self.names(request.watcher)
+
+    def names(self, watcher: Watcher) -> bool:
+        """Whether the watcher is one of those named."""
+        return watcher in self.ones or any(many.holds(watcher) for many in self.many)
+
+    def may_name(self, watcher: Watcher, lists: Mapping[str, Members]) -> bool:
+        """Whether it names the watcher, for all that is known here."""
+        return not self.understood or self.names(watcher)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalList:
+    """<external-list> of OMA: the watcher is on one of these lists."""
+
+    anchors: tuple[str, ...]
+    """The lists' URIs, as they are written."""
+
+    def holds(self, request: Request) -> bool:
+        """Whether the authenticated watcher is on one of the lists."""
         watcher = request.watcher
-        return watcher is not None and (watcher in self.ones or any(many.holds(watcher) for many in self.many))
+        return watcher is not None and any(watcher in members.identities for members in self._members(request.lists))
+
+    def may_name(self, watcher: Watcher, lists: Mapping[str, Members]) -> bool:
+        """Whether the watcher is on one of them, for all that is known here."""
+        return any(watcher in members.identities or not members.complete for members in self._members(lists))
+
+    def _members(self, lists: Mapping[str, Members]) -> Iterator[Members]:
+        return (lists.get(anchor, OUT_OF_REACH) for anchor in self.anchors)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherIdentity:
+    """<other-identity> of OMA: everybody authenticated whom nothing in the ruleset names.
+
+    Whether the rule that names him holds at the moment is of no account: whom the owner has named has his own rule.
+    """
+
+    def holds(self, request: Request) -> bool:
+        """Whether the watcher is authenticated and named nowhere."""
+        return request.watcher is not None and request.other
+
+
+@dataclass(frozen=True, slots=True)
+class AnonymousRequest:
+    """<anonymous-request> of OMA."""
+
+    def holds(self, request: Request) -> bool:
+        """Whether the watcher is not authenticated."""
+        return request.watcher is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +161,11 @@ class Validity:
     """<validity>: now is within one of the pairs, from inclusive, until exclusive (RFC 4745 §7.4)."""
 
     periods: tuple[tuple[datetime.datetime, datetime.datetime], ...]
+
+    @property
+    def times(self) -> Iterator[datetime.datetime]:
+        """When a period begins or ends."""
+        return itertools.chain.from_iterable(self.periods)
 
     def holds(self, request: Request) -> bool:
         """Whether the time is in one of the periods."""
@@ -105,22 +186,19 @@ class NotUnderstood:
 
 def read_condition(element: Element) -> Condition:
     """A child of <conditions>."""
-    match trees.split(element.tag):
-        case (namespace, "identity") if namespace == COMMON_POLICY:
-            return _identity(element)
-        case (namespace, "sphere") if namespace == COMMON_POLICY:
-            return Sphere(frozenset(element.get("value", "").lower().split()))
-        case (namespace, "validity") if namespace == COMMON_POLICY:
-            return _validity(element)
-        case _:
-            return NotUnderstood()
+    read = _READERS.get(element.tag)
+    return NotUnderstood() if read is None else read(element)
 
 
 def _identity(element: Element) -> Identity:
     """Children that are not understood, or hold something that is not, match nobody and are left out."""
     ones = [child for child in element.findall(f"{{{COMMON_POLICY}}}one") if not len(child)]
-    many = [_many(child) for child in element.findall(f"{{{COMMON_POLICY}}}many")]
-    return Identity(frozenset(_identifier(one.get("id", "")) for one in ones), tuple(each for each in many if each))
+    many = [each for child in element.findall(f"{{{COMMON_POLICY}}}many") if (each := _many(child))]
+    return Identity(
+        frozenset(identifier(one.get("id", "")) for one in ones),
+        tuple(many),
+        understood=len(ones) + len(many) == len(element),
+    )
 
 
 def _many(element: Element) -> Many | None:
@@ -130,14 +208,17 @@ def _many(element: Element) -> Many | None:
         return None
     domain = element.get("domain")
     return Many(
-        domain=None if domain is None else _comparable(domain),
-        except_ids=frozenset(_identifier(identifier) for each in excepts if (identifier := each.get("id"))),
-        except_domains=frozenset(_comparable(name) for each in excepts if (name := each.get("domain"))),
+        domain=None if domain is None else comparable(domain),
+        except_ids=frozenset(identifier(one) for each in excepts if (one := each.get("id"))),
+        except_domains=frozenset(comparable(name) for each in excepts if (name := each.get("domain"))),
     )
 
 
-def _identifier(text: str) -> str:
-    """A SIP address in normal form; a URI of another scheme equals no SIP address (RFC 5025 §3.1.1.2)."""
+def identifier(text: str) -> str:
+    """What identities compare by: SIP addresses in normal form, which no URI of another scheme equals.
+
+    RFC 5025 §3.1.1.2: "URIs of different schemes are never equivalent."
+    """
     try:
         return parse_aor(text)
     except InvalidAor:
@@ -145,8 +226,8 @@ def _identifier(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _comparable(domain: str) -> str:
-    """The ASCII form of a domain after its percent-encoding is undone; "" where there is none (RFC 4745 §7.1.3)."""
+def comparable(domain: str) -> str:
+    """What domains compare by (RFC 4745 §7.1.3): the ASCII form, percent-encoding undone; "" where there is none."""
     plain = re.sub(
         "(?:%[0-9A-Fa-f]{2})+", lambda run: bytes.fromhex(run[0].replace("%", "")).decode("utf-8", "replace"), domain
     )
@@ -156,43 +237,26 @@ def _comparable(domain: str) -> str:
         return ""
 
 
+def _sphere(element: Element) -> Sphere:
+    return Sphere(frozenset(element.get("value", "").lower().split()))
+
+
 def _validity(element: Element) -> Validity:
     """Pairs in their order; a half pair or a time that is none is no period."""
-    times = [_instant(child.text or "") for child in element]
+    times = [instant(child.text or "") for child in element]
     pairs = zip(times[::2], times[1::2], strict=False)
     return Validity(tuple((start, end) for start, end in pairs if start is not None and end is not None))
 
 
-_DATE_TIME = re.compile(
-    r"(?P<year>-?\d{4,})-(?P<date>\d\d-\d\d)T(?P<time>\d\d:\d\d:\d\d)(?P<fraction>\.\d+)?(?P<zone>Z|[+-]\d\d:\d\d)?",
-    re.ASCII,
-)
-_EARLIEST = datetime.datetime.min.replace(tzinfo=datetime.UTC)
-_LATEST = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+def _external_list(element: Element) -> ExternalList:
+    return ExternalList(tuple(entry.get("anc", "") for entry in element.findall(f"{{{OMA_COMMON_POLICY}}}entry")))
 
 
-def _instant(text: str) -> datetime.datetime | None:
-    """An xs:dateTime in UTC, which is also what a time without a zone means; None if it is none.
-
-    Years that Python's calendar does not have are its beginning and its end: people write 9999 for "never".
-    """
-    found = _DATE_TIME.fullmatch(text.strip())
-    if found is None:
-        return None
-    if found["year"].startswith("-") or found["year"] == "0000":
-        return _EARLIEST
-    if len(found["year"]) > 4:
-        return _LATEST
-    midnight = found["time"] == "24:00:00"  # the end of the day, as XML Schema may write it
-    time = "00:00:00" if midnight else found["time"]
-    zone = (found["zone"] or "Z").replace("Z", "+00:00")
-    try:
-        local = datetime.datetime.fromisoformat(
-            f"{found['year']}-{found['date']}T{time}{(found['fraction'] or '')[:7]}{zone}"
-        )
-    except ValueError:
-        return None
-    try:
-        return (local + datetime.timedelta(days=midnight)).astimezone(datetime.UTC)
-    except OverflowError:
-        return _LATEST if local.year > 1 else _EARLIEST
+_READERS: Mapping[str, Callable[[Element], Condition]] = {
+    f"{{{COMMON_POLICY}}}identity": _identity,
+    f"{{{COMMON_POLICY}}}sphere": _sphere,
+    f"{{{COMMON_POLICY}}}validity": _validity,
+    f"{{{OMA_COMMON_POLICY}}}external-list": _external_list,
+    f"{{{OMA_COMMON_POLICY}}}other-identity": lambda element: OtherIdentity(),
+    f"{{{OMA_COMMON_POLICY}}}anonymous-request": lambda element: AnonymousRequest(),
+}

@@ -193,7 +193,7 @@ def event_between(old: Relation | None, new: Relation, *, watched: bool) -> Winf
             return WinfoEvent.REJECTED
         case RelationState.WAITING:
             return WinfoEvent.TIMEOUT
-        case RelationState.ENDED:
+        case _:
             undecided = old is not None and old.state in UNDECIDED
             return WinfoEvent.GIVEUP if undecided else WinfoEvent.DEACTIVATED
 

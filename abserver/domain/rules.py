@@ -17,17 +17,31 @@ import enum
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from abserver.domain import trees
-from abserver.domain.conditions import COMMON_POLICY, Condition, Identity, Request, Validity, read_condition
+from abserver.domain.conditions import (
+    COMMON_POLICY,
+    Condition,
+    ExternalList,
+    Identity,
+    OtherIdentity,
+    Request,
+    Sphere,
+    Validity,
+    comparable,
+    read_condition,
+)
+from abserver.domain.identity import domain_of
 from abserver.domain.trees import InvalidDocument
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from abserver.domain.conditions import Members
     from abserver.domain.identity import Watcher
 
 CARD_RULES_NAMESPACE = "urn:abserver:xml:ns:card-rules"
@@ -75,6 +89,14 @@ class Grant:
     levels: frozenset[str] = frozenset()
     properties: frozenset[Provided] = frozenset()
     everything: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+    """Made once: a grant is looked up for every watcher at every change."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.levels, self.properties, self.everything)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def provides(self, name: str, types: frozenset[str]) -> bool:
         """Whether a property of this name and these TYPE values is given by name."""
@@ -113,66 +135,109 @@ class Rule:
     handling: Handling | None
     grant: Grant
 
+    @property
+    def naming(self) -> Sequence[Identity | ExternalList]:
+        """The conditions that say of whom the rule is."""
+        return [each for each in self.conditions if isinstance(each, Identity | ExternalList)]
+
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """Rules in document order, with the two indexes that make a decision cheap among thousands of rules."""
+    """Rules in document order, with the indexes that make a decision cheap among thousands of rules."""
 
     rules: tuple[Rule, ...]
     by_one: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
-    """identity -> places of the rules that can match nobody but those they name."""
+    """identity -> places of the rules that name it, of those that can match nobody but whom they name."""
+    by_domain: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
+    """domain -> places of the rules about it, of the same."""
     for_many: Sequence[int] = field(init=False, repr=False, compare=False)
     """Places of all other rules."""
     boundaries: Sequence[datetime.datetime] = field(init=False, repr=False, compare=False)
     """All times at which a period begins or ends, ascending."""
+    anchors: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The lists that rules refer to."""
+    asks_sphere: bool = field(init=False, repr=False, compare=False)
+    """Whether a decision may depend on the owner's sphere."""
+    has_default: bool = field(init=False, repr=False, compare=False)
+    """Whether there is a rule for those whom no other one names."""
 
     def __post_init__(self) -> None:
         by_one: defaultdict[str, list[int]] = defaultdict(list)
+        by_domain: defaultdict[str, list[int]] = defaultdict(list)
         for_many: list[int] = []
         for place, rule in enumerate(self.rules):
-            identity = next((each for each in rule.conditions if isinstance(each, Identity) and not each.many), None)
-            if identity is None:
+            named = _named(rule)
+            if named is None:
                 for_many.append(place)
             else:
-                for one in identity.ones:
+                for one in named.ones:
                     by_one[one].append(place)
-        times = {time for rule in self.rules for time in _boundaries(rule)}
-        object.__setattr__(self, "by_one", dict(by_one))
-        object.__setattr__(self, "for_many", for_many)
-        object.__setattr__(self, "boundaries", sorted(times))
+                for domain in {each.domain for each in named.many if each.domain}:
+                    by_domain[domain].append(place)
+        conditions = [condition for rule in self.rules for condition in rule.conditions]
+        for name, value in {
+            "by_one": dict(by_one),
+            "by_domain": dict(by_domain),
+            "for_many": for_many,
+            "boundaries": sorted({time for each in conditions if isinstance(each, Validity) for time in each.times}),
+            "anchors": frozenset(
+                anchor for each in conditions if isinstance(each, ExternalList) for anchor in each.anchors
+            ),
+            "asks_sphere": any(isinstance(each, Sphere) for each in conditions),
+            "has_default": any(isinstance(each, OtherIdentity) for each in conditions),
+        }.items():
+            object.__setattr__(self, name, value)
 
-    def candidates(self, watcher: Watcher | None) -> Iterator[Rule]:
+    def candidates(self, watcher: Watcher | None) -> Sequence[Rule]:
         """The rules that may match this watcher, in document order."""
-        named = self.by_one.get(watcher, ()) if watcher is not None else ()
-        return (self.rules[place] for place in sorted([*named, *self.for_many]))
+        if watcher is None:
+            return [self.rules[place] for place in self.for_many]
+        named = self.by_one.get(watcher, ())
+        of_domain = self.by_domain.get(comparable(domain_of(watcher)), ()) if self.by_domain else ()
+        return [self.rules[place] for place in sorted({*named, *of_domain, *self.for_many})]
 
 
-def _boundaries(rule: Rule) -> Iterator[datetime.datetime]:
-    for condition in rule.conditions:
-        if isinstance(condition, Validity):
-            for period in condition.periods:
-                yield from period
+def _named(rule: Rule) -> Identity | None:
+    """The identity by which the rule can be looked up: it says all of whom the rule is, by addresses and domains."""
+    match rule.naming:
+        case [Identity() as only] if only.understood and all(each.domain is not None for each in only.many):
+            return only
+        case _:
+            return None
+
+
+NO_LISTS: Mapping[str, Members] = MappingProxyType({})
 
 
 def decide(
-    ruleset: Ruleset | None, watcher: Watcher | None, utc: datetime.datetime, *, sphere: str | None = None
+    ruleset: Ruleset | None,
+    watcher: Watcher | None,
+    utc: datetime.datetime,
+    *,
+    sphere: str | None = None,
+    lists: Mapping[str, Members] = NO_LISTS,
 ) -> Decision:
     """Combine the rules that match (RFC 4745 §10.2).
 
     ruleset: None where the owner has no rules. watcher: None if not authenticated. utc: aware.
-    sphere: the one the owner is in, None if not known.
+    sphere: the one the owner is in, None if not known. lists: who is on the lists that the rules refer to (`anchors`).
     """
-    request = Request(watcher, utc, sphere)
-    matching = [
-        rule
-        for rule in (ruleset.candidates(watcher) if ruleset else ())
-        if all(condition.holds(request) for condition in rule.conditions)
-    ]
+    if ruleset is None:
+        return UNDECIDED
+    candidates = ruleset.candidates(watcher)
+    other = ruleset.has_default and not _is_named(candidates, watcher, lists)
+    request = Request(watcher, utc, sphere, lists, other)
+    matching = [rule for rule in candidates if all(condition.holds(request) for condition in rule.conditions)]
     deciding = max((rule for rule in matching if rule.handling is not None), key=_strength, default=None)
     if deciding is None or deciding.handling is None:
         return UNDECIDED
     grant = _combined(matching) if deciding.handling is Handling.ALLOW else NOTHING
     return Decision(deciding.handling, grant, deciding.id)
+
+
+def _is_named(candidates: Iterable[Rule], watcher: Watcher | None, lists: Mapping[str, Members]) -> bool:
+    """Whether anything in the ruleset names the watcher, for all that is known; then he is a candidate of that rule."""
+    return watcher is not None and any(each.may_name(watcher, lists) for rule in candidates for each in rule.naming)
 
 
 def _strength(rule: Rule) -> int:

@@ -135,6 +135,9 @@ def test_a_decision_that_another_rule_outweighs_is_written_and_the_other_rule_na
     assert len(_rules(fresh, ALICE)) == 2
 
 
+LIST = f"http://xcap.example.com/resource-lists/users/{ALICE}/index/~~/resource-lists/list"
+
+
 def test_rules_are_shown_as_a_table_with_every_condition_in_words(fresh: Abserver) -> None:
     _put_rules(
         fresh,
@@ -144,8 +147,11 @@ def test_rules_are_shown_as_a_table_with_every_condition_in_words(fresh: Abserve
         "</until></validity></conditions><actions><c:card-handling>allow</c:card-handling></actions>"
         '<transformations><c:provide-property name="tel" type="work"/></transformations></rule>',
         "<rule id='r2'><transformations><c:provide-all/></transformations></rule>",
+        "<rule id='r3'><conditions xmlns:oma='urn:oma:xml:xdm:common-policy'>"
+        f"<oma:external-list><oma:entry anc='{LIST}'/></oma:external-list>"
+        "<oma:other-identity/><oma:anonymous-request/></conditions></rule>",
     )
-    header, _, first, second = fresh("rules", "show", ALICE).out.rstrip().splitlines()
+    header, _, first, second, third = fresh("rules", "show", ALICE).out.rstrip().splitlines()
     assert header.split() == ["rule", "if", "handling", "shows"]
     assert [cell.strip() for cell in first.split("  ") if cell.strip()] == [
         "r1",
@@ -154,6 +160,7 @@ def test_rules_are_shown_as_a_table_with_every_condition_in_words(fresh: Abserve
         "tel (work)",
     ]
     assert second.split() == ["r2", "always", "-", "everything"]
+    assert f"on {LIST} and named in no other rule and anonymous" in third
 
 
 @pytest.mark.parametrize("command", [["approve", ALICE, BOB], ["block", ALICE, BOB], ["rules", "show", ALICE]])

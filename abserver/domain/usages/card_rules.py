@@ -1,15 +1,18 @@
-"""Who may see what of the owner's card: one ruleset of common policy (RFC 4745) with elements of ours, `index`."""
+"""Who may see what of the owner's card: one ruleset of common policy (RFC 4745) with elements of ours, `index`.
+
+Conditions of OMA XDM may stand in it as well (`abserver/domain/conditions.py`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.domain.conditions import COMMON_POLICY
+from abserver.domain.conditions import COMMON_POLICY, OMA_COMMON_POLICY
 from abserver.domain.rules import CARD_RULES_NAMESPACE
 from abserver.domain.trees import split
 from xcap.core.errors import ConstraintFailure
 from xcap.core.usage import ApplicationUsage
-from xcap.core.usages.checks import root_is
+from xcap.core.usages.checks import check_own_list, root_is
 from xcap.core.xml import load_schema
 
 if TYPE_CHECKING:
@@ -34,11 +37,18 @@ def _check_places(document: etree._Element, owner: str | None) -> None:
             raise ConstraintFailure(f"<{name}> of card rules is not known, or not at this place")
 
 
+def _check_lists(document: etree._Element, owner: str | None) -> None:
+    """A rule is about lists of its owner: through another's list one could find out who is on it."""
+    for entry in document.iter(f"{{{OMA_COMMON_POLICY}}}entry"):
+        check_own_list(entry.get("anc", ""), owner)
+
+
 CARD_RULES = ApplicationUsage(
     auid=AUID,
     media_type="application/auth-policy+xml",
     default_namespace=COMMON_POLICY,
-    namespaces=(COMMON_POLICY, CARD_RULES_NAMESPACE),
+    vocabulary=dict.fromkeys(("external-list", "entry", "other-identity", "anonymous-request"), OMA_COMMON_POLICY),
+    namespaces=(COMMON_POLICY, CARD_RULES_NAMESPACE, OMA_COMMON_POLICY),
     schema=load_schema("abserver.domain", "schemas/card-rules.xsd"),
-    constraints=(root_is(COMMON_POLICY, "ruleset"), _check_places),
+    constraints=(root_is(COMMON_POLICY, "ruleset"), _check_places, _check_lists),
 )

@@ -6,6 +6,7 @@ import datetime
 
 import pytest
 
+from abserver.domain.conditions import Members
 from abserver.domain.identity import Watcher, parse_aor
 from abserver.domain.rules import (
     EVERYTHING,
@@ -33,6 +34,7 @@ EVE = Watcher(parse_aor("sip:eve@Example.NET"))
 def rules(text: str) -> Ruleset:
     return parse_rules(
         '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:cr="urn:abserver:xml:ns:card-rules"'
+        ' xmlns:oma="urn:oma:xml:xdm:common-policy"'
         f' xmlns:x="urn:example:extension">{text}</ruleset>'.encode()
     )
 
@@ -166,7 +168,22 @@ def test_a_watcher_among_thousands_of_rules_meets_only_his_own() -> None:
     ruleset = rules("".join(rule(one(f"sip:w{number}@example.org"), name=f"r{number}") for number in range(2000)))
     watcher = Watcher(parse_aor("sip:w1234@example.org"))
     assert [each.id for each in ruleset.candidates(watcher)] == ["r1234"]
+    assert not ruleset.candidates(None)
     assert decide(ruleset, watcher, NOON).rule == "r1234"
+
+
+def test_rules_about_domains_are_looked_up_too() -> None:
+    ruleset = rules(
+        "".join(
+            rule(f'<identity><many domain="d{number}.example"/></identity>', name=f"r{number}")
+            for number in range(2000)
+        )
+        + rule('<identity><one id="sip:x@d7.example"/><many domain="d7.example"/></identity>', name="both")
+        + rule("<sphere value='work'/>", name="all")
+    )
+    watcher = Watcher(parse_aor("sip:x@D7.example"))
+    assert [each.id for each in ruleset.candidates(watcher)] == ["r7", "both", "all"]
+    assert [each.id for each in ruleset.candidates(None)] == ["all"]
 
 
 # Conditions
@@ -320,6 +337,132 @@ def test_between_two_boundaries_no_decision_changes() -> None:
     assert change is not None
     assert decide(ruleset, BOB, NOON) == decide(ruleset, BOB, change - datetime.timedelta(microseconds=1))
     assert decide(ruleset, BOB, change) == UNDECIDED
+
+
+# Conditions of OMA
+
+FRIENDS = "http://xcap.example.org/resource-lists/users/sip:ann@example.org/index/~~/resource-lists/list%5B1%5D"
+ON_LIST = f'<oma:external-list><oma:entry anc="{FRIENDS}"/></oma:external-list>'
+
+
+def handling_of(ruleset: Ruleset, watcher: Watcher | None, lists: dict[str, Members] | None = None) -> Handling:
+    return decide(ruleset, watcher, NOON, lists=lists or {}).handling
+
+
+def test_an_external_list_matches_whoever_is_on_it() -> None:
+    """OMA XDM `external-list`."""
+    ruleset = rules(rule(ON_LIST) + rule(ON_LIST, "confirm"))
+    assert ruleset.anchors == {FRIENDS}
+    lists = {FRIENDS: Members(frozenset({BOB}))}
+    assert handling_of(ruleset, BOB, lists) is Handling.ALLOW
+    assert decide(ruleset, EVE, NOON, lists=lists) == UNDECIDED
+    assert decide(ruleset, None, NOON, lists=lists) == UNDECIDED
+    assert decide(ruleset, BOB, NOON) == UNDECIDED, "a list that nobody could read holds nobody"
+
+
+def test_any_of_several_lists_will_do() -> None:
+    ruleset = rules(rule('<oma:external-list><oma:entry anc="a"/><oma:entry anc="b"/><oma:entry/></oma:external-list>'))
+    assert ruleset.anchors == {"a", "b", ""}
+    assert handling_of(ruleset, EVE, {"a": Members(frozenset({BOB})), "b": Members(frozenset({EVE}))}) is Handling.ALLOW
+
+
+def test_who_is_on_a_list_that_is_not_complete_is_on_it() -> None:
+    assert (
+        handling_of(rules(rule(ON_LIST)), BOB, {FRIENDS: Members(frozenset({BOB}), complete=False)}) is Handling.ALLOW
+    )
+
+
+OTHERS = rule("<oma:other-identity/>", "polite-block", name="others")
+
+
+@pytest.mark.parametrize(
+    "naming",
+    [
+        one(BOB),
+        '<identity><many domain="example.org"/></identity>',
+        '<identity><many domain="example.org"><except id="sip:eve@example.org"/></many></identity>',
+        '<identity><many><except domain="example.net"/></many></identity>',
+        f"{one(BOB)}<sphere value='work'/>",
+        f"{one(BOB)}{one('sip:carol@example.org')}",
+        ON_LIST,
+    ],
+)
+def test_other_identities_are_those_that_no_rule_names(naming: str) -> None:
+    """OMA XDM `other-identity`: whoever is named elsewhere is not other, whatever else his rule asks for."""
+    ruleset = rules(OTHERS + rule(naming, "confirm", name="named"))
+    lists = {FRIENDS: Members(frozenset({BOB}))}
+    assert handling_of(ruleset, BOB, lists) is Handling.CONFIRM
+    assert handling_of(ruleset, EVE, lists) is Handling.POLITE_BLOCK
+
+
+def test_other_identities_are_authenticated() -> None:
+    assert handling_of(rules(OTHERS), BOB) is Handling.POLITE_BLOCK
+    assert handling_of(rules(OTHERS), None) is Handling.CONFIRM
+
+
+def test_who_is_excepted_is_other_and_rules_for_everybody_name_nobody() -> None:
+    ruleset = rules(
+        OTHERS + rule('<identity><many><except id="sip:bob@example.org"/></many></identity>') + rule("", None)
+    )
+    assert handling_of(ruleset, BOB) is Handling.POLITE_BLOCK
+
+
+@pytest.mark.parametrize(
+    "unclear",
+    [
+        "<identity><x:group/></identity>",
+        f'<identity><one id="{EVE}"><x:only-on-sundays/></one></identity>',
+        "<identity><many><x:except/></many></identity>",
+        ON_LIST,
+    ],
+)
+def test_nobody_is_other_while_a_rule_might_name_anybody(unclear: str) -> None:
+    """It would let in whom the owner may have meant to keep out."""
+    assert handling_of(rules(OTHERS + rule(unclear, "block")), BOB) is Handling.CONFIRM
+
+
+def test_anonymous_requests_have_a_condition_of_their_own() -> None:
+    """OMA XDM `anonymous-request`; RFC 4745 §7.1: no identity matches who is not authenticated."""
+    ruleset = rules(rule("<oma:anonymous-request/>", "block", name="anonymous") + rule("<identity><many/></identity>"))
+    assert decide(ruleset, None, NOON) == Decision(Handling.BLOCK, NOTHING, "anonymous")
+    assert handling_of(ruleset, BOB) is Handling.ALLOW
+
+
+def test_the_default_rules_of_rcs_clients() -> None:
+    """The five rules that phones of the field put: own, granted, blocked, unlisted, anonymous."""
+    granted, blocked = (FRIENDS.replace("1", name) for name in ("2", "3"))
+    ruleset = rules(
+        rule(one("sip:ann@example.org"), "allow", "<cr:provide-all/>", name="wp_prs_allow_own")
+        + rule("<oma:other-identity/>", "confirm", name="wp_prs_unlisted")
+        + rule(ON_LIST.replace(FRIENDS, granted), "allow", name="wp_prs_grantedcontacts")
+        + rule(ON_LIST.replace(FRIENDS, blocked), "block", name="wp_prs_blockedcontacts")
+        + rule("<oma:anonymous-request/>", "block", name="wp_prs_block_anonymous")
+    )
+    lists = {granted: Members(frozenset({BOB})), blocked: Members(frozenset({EVE}))}
+    carol = Watcher(parse_aor("sip:carol@example.org"))
+    found = [decide(ruleset, watcher, NOON, lists=lists).rule for watcher in (BOB, EVE, carol, None)]
+    assert found == [
+        "wp_prs_grantedcontacts",
+        "wp_prs_blockedcontacts",
+        "wp_prs_unlisted",
+        "wp_prs_block_anonymous",
+    ]
+
+
+def test_conditions_of_common_policy_and_oma_are_told_by_their_namespaces() -> None:
+    assert not matches("<other-identity/>")
+    assert not matches("<anonymous-request/>", None)
+    assert not matches("<oma:sphere value='work'/>", sphere="work")
+    assert not matches('<oma:external-list><entry anc="a"/></oma:external-list>')
+
+
+@pytest.mark.parametrize(
+    ("conditions", "asks", "default"),
+    [("", False, False), ("<sphere value='a'/>", True, False), ("<oma:other-identity/>", False, True)],
+)
+def test_a_ruleset_knows_what_it_depends_on(conditions: str, asks: bool, default: bool) -> None:
+    ruleset = rules(rule(conditions))
+    assert (ruleset.asks_sphere, ruleset.has_default, ruleset.anchors) == (asks, default, frozenset())
 
 
 # Reading and writing

@@ -183,3 +183,41 @@ def test_a_rules_document_is_a_ruleset() -> None:
         CARD_RULES.validate(b'<card-handling xmlns="urn:abserver:xml:ns:card-rules">allow</card-handling>')
     with pytest.raises(NotWellFormed):
         CARD_RULES.validate(b"<ruleset")
+
+
+LIST = "http://xcap.example.org/xcap-root/resource-lists/users/sip:ann@example.org/index/~~/resource-lists/list%5B1%5D"
+
+
+def oma(condition: str) -> bytes:
+    namespace = 'xmlns:oma="urn:oma:xml:xdm:common-policy"'
+    return ruleset(f'<rule id="a"><conditions {namespace}>{condition}</conditions></rule>')
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f'<oma:external-list><oma:entry anc="{LIST}"/></oma:external-list>',
+        "<oma:other-identity/>",
+        "<oma:anonymous-request/>",
+    ],
+)
+def test_card_rules_may_have_conditions_of_oma(condition: str) -> None:
+    assert CARD_RULES.validate(oma(condition), "sip:ann@example.org") is not None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f'<oma:external-list><oma:entry anc="{LIST.replace("ann", "dan")}"/></oma:external-list>',
+        "<oma:external-list><oma:entry/></oma:external-list>",
+        '<oma:external-list><oma:entry anc="resource-lists/index"/></oma:external-list>',
+    ],
+)
+def test_a_rule_is_about_lists_of_its_owner(condition: str) -> None:
+    with pytest.raises(ConstraintFailure, match="a reference to a list must be"):
+        CARD_RULES.validate(oma(condition), "sip:ann@example.org")
+
+
+def test_the_schema_of_oma_conditions_holds_in_card_rules() -> None:
+    with pytest.raises(SchemaValidationError):
+        CARD_RULES.validate(oma("<oma:other-identity>all</oma:other-identity>"))
