@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from sqlalchemy import Connection, Select, UpdateBase
+    from sqlalchemy import Connection, Select, Table, UpdateBase
 
     Row = Sequence[Any]
     Parameters = Mapping[str, Any]
@@ -40,6 +40,9 @@ class Transaction(ABC):
     dialect: str
     """SQLAlchemy's name for the kind of database: `sqlite` or `postgresql`."""
 
+    def __init__(self) -> None:
+        self._done: list[Callable[[], None]] = []
+
     @abstractmethod
     def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         """The rows that a query finds."""
@@ -47,6 +50,23 @@ class Transaction(ABC):
     @abstractmethod
     def run(self, statement: UpdateBase, parameters: Sequence[Parameters]) -> None:
         """Carry out a statement once for each of the parameters; for none, do nothing."""
+
+    @abstractmethod
+    def store(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows, or replace those of the same primary key; of two with one key the later one stays.
+
+        rows: one value for each column, in the order of the table's columns, of types that the driver has itself.
+        The fastest way to write many: they are few steps of the database, not one each.
+        """
+
+    def on_commit(self, done: Callable[[], None]) -> None:
+        """Call `done` when all this is durable, before `write` returns; never, if it is undone."""
+        self._done.append(done)
+
+    def committed(self) -> None:
+        """For the database: all this is durable now."""
+        for done in self._done:
+            done()
 
     @abstractmethod
     def hold(self, names: Iterable[str]) -> None:

@@ -14,11 +14,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from xcap.storage.database import NO_PARAMETERS, Database, Transaction
+from xcap.storage.upserting import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import URL, Connection, Select, UpdateBase
+    from sqlalchemy import URL, Connection, Select, Table, UpdateBase
 
     from xcap.storage.database import Parameters, Result, Row
 
@@ -43,8 +44,16 @@ class PostgresDatabase(Database):
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def write(self, work: Callable[[Transaction], Result]) -> Result:
+        transactions: list[_PostgresTransaction] = []
+
+        def begun(connection: Connection) -> Result:
+            transactions.append(_PostgresTransaction(connection))
+            return work(transactions[0])
+
         async with self._engine.begin() as connection:
-            return await connection.run_sync(lambda inner: work(_PostgresTransaction(inner)))
+            result = await connection.run_sync(begun)
+        transactions[0].committed()
+        return result
 
     async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         async with self._reading.connect() as connection:
@@ -63,6 +72,7 @@ class _PostgresTransaction(Transaction):
     dialect = "postgresql"
 
     def __init__(self, connection: Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
@@ -71,6 +81,10 @@ class _PostgresTransaction(Transaction):
     def run(self, statement: UpdateBase, parameters: Sequence[Parameters]) -> None:
         if parameters:
             self._connection.execute(statement, parameters)
+
+    def store(self, table: Table, rows: Sequence[Row]) -> None:
+        names = table.columns.keys()
+        self.run(upsert(table, self.dialect), [dict(zip(names, row, strict=True)) for row in rows])
 
     def hold(self, names: Iterable[str]) -> None:
         self._connection.execute(_HOLD, {"names": json.dumps(list(names))})

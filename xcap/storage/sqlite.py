@@ -26,11 +26,12 @@ from sqlalchemy import NullPool, create_engine, event
 
 from xcap.storage.compiling import compiled
 from xcap.storage.database import NO_PARAMETERS, Database, Transaction
+from xcap.storage.upserting import steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from sqlalchemy import Connection, Select, UpdateBase
+    from sqlalchemy import Connection, Select, Table, UpdateBase
 
     from xcap.storage.database import Parameters, Result, Row
 
@@ -84,11 +85,13 @@ class SqliteDatabase(Database):
         connection = self._writing
         connection.execute(BEGIN)
         try:
-            result = work(_SqliteTransaction(connection))
+            transaction = _SqliteTransaction(connection)
+            result = work(transaction)
             connection.execute("COMMIT")
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+        transaction.committed()
         return result
 
     def _change_tables(self, work: Callable[[Connection], None]) -> None:
@@ -115,6 +118,7 @@ class _SqliteTransaction(Transaction):
     dialect = "sqlite"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
         self._connection = connection
 
     def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
@@ -124,6 +128,10 @@ class _SqliteTransaction(Transaction):
         if parameters:
             made = compiled(statement)
             self._connection.executemany(made.sql, [made.bound(each) for each in parameters])
+
+    def store(self, table: Table, rows: Sequence[Row]) -> None:
+        for sql, values in steps(table, rows):
+            self._connection.execute(sql, values)
 
     def hold(self, names: Iterable[str]) -> None:
         """The one writer holds everything."""

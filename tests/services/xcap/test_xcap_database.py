@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Column, DateTime, Integer, LargeBinary, MetaData, String, Table, bindparam, insert, select
 
 from xcap.storage.database import Database, Transaction, open_database
+from xcap.storage.upserting import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +29,7 @@ things = Table(
     Column("name", String),
 )
 _add = insert(things).values(n=bindparam("n"))
+_select_all = select(things).order_by(things.c.n)
 _select_from = select(things.c.n).where(things.c.n >= bindparam("least")).order_by(things.c.n)
 
 
@@ -50,6 +52,47 @@ async def test_rows_come_as_pythons_values(database: Database) -> None:
     await database.write(lambda transaction: transaction.run(things.update().values(at=None, name=None), [{}]))
     [found] = await database.rows(select(things.c.at, things.c.name))
     assert tuple(found) == (None, None)
+
+
+async def store(database: Database, rows: list[tuple[object, ...]]) -> None:
+    await database.write(lambda transaction: transaction.store(things, rows))
+
+
+@pytest.mark.parametrize("count", [0, 1, sum(STEPS) - 1, 2 * STEPS[0]])
+async def test_stored_rows_are_there_whatever_their_number(database: Database, count: int) -> None:
+    rows: list[tuple[object, ...]] = [(n, None, bytes([n % 256]), f"{n}") for n in range(count)]
+    await store(database, rows)
+    assert [tuple(row) for row in await database.rows(_select_all)] == rows
+
+
+async def test_a_stored_row_replaces_the_one_of_its_key_and_the_later_one_stays(database: Database) -> None:
+    await store(database, [(7, None, b"", "1"), (8, None, b"", "1")])
+    await store(database, [(7, None, b"", "2"), (7, None, b"x", "3")])
+    assert [tuple(row) for row in await database.rows(_select_all)] == [(7, None, b"x", "3"), (8, None, b"", "1")]
+
+
+async def test_what_waits_for_the_commit_has_happened_when_a_write_returns(database: Database) -> None:
+    seen: list[str] = []
+
+    def work(transaction: Transaction) -> None:
+        transaction.on_commit(lambda: seen.append("committed"))
+        seen.append("worked")
+
+    await database.write(work)
+    assert seen == ["worked", "committed"]
+
+
+async def test_what_waits_for_a_commit_that_does_not_come_never_happens(database: Database) -> None:
+    seen: list[str] = []
+
+    def work(transaction: Transaction) -> None:
+        transaction.on_commit(lambda: seen.append("committed"))
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await database.write(work)
+    await add(database, 1)
+    assert seen == []
 
 
 async def test_a_query_is_asked_again_with_other_parameters(database: Database) -> None:
