@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.events.contact_card import PACKAGE
 from abserver.events.subscription import Subscription
 from abserver.services.followers import Followed
 
 if TYPE_CHECKING:
     from abserver.ports import Clock, SubscriptionRecord
+    from abserver.services.packages import PackageServer
     from abserver.services.update_lists import UpdateLists
 
 
-def restored(record: SubscriptionRecord, lists: UpdateLists, clock: Clock) -> Followed:
+def restored(record: SubscriptionRecord, server: PackageServer, lists: UpdateLists, clock: Clock) -> Followed:
     """The subscription as it was when it was recorded, going on above the CSeq numbers that were reserved for it."""
     remaining = (record.expires_at - clock.utc()).total_seconds()
     return Followed(
         key=record.key,
         dialog=record.dialog,
-        package=PACKAGE,
+        server=server,
         event_id=record.event_id,
         formats=record.formats,
         flow=record.flow,

@@ -10,28 +10,17 @@ import socket
 from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
-from abserver.app.computed import RelationLists, SharedCards
 from abserver.app.documents import XcapDocuments
+from abserver.app.events import EventSide, Shells
 from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.logins import Logins
-from abserver.app.restoring import restored
 from abserver.app.stores import open_stores
 from abserver.bus.local import LocalBus
-from abserver.domain.usages import RELATIONS, SHARED_CARDS
 from abserver.events.contact_card import PACKAGE
 from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
-from abserver.services.authorizing import Authorizer
-from abserver.services.collecting import Collector
-from abserver.services.followers import Followers
-from abserver.services.notifying import Notifier
-from abserver.services.outbox import Outbox
-from abserver.services.relating import Relating
-from abserver.services.subscribing import CAPABILITIES, Subscribing
-from abserver.services.update_lists import UpdateLists
-from abserver.services.views import Views
-from abserver.sip.transport import Flow, Transport
+from abserver.services.subscribing import CAPABILITIES
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
@@ -42,13 +31,6 @@ if TYPE_CHECKING:
     from abserver.events.package import EventPackage
     from abserver.ports import Clock, Snapshot
     from xcap.http.tls import Tls
-    from xcap.ports import DocumentSource
-
-
-def contact_at(flow: Flow) -> str:
-    """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
-    transport = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
-    return f"<sip:{flow.local}{transport}>"
 
 
 class Server:
@@ -91,26 +73,23 @@ class Server:
         stores = await started.enter_async_context(open_stores(settings.storage.url, store_limits(settings)))
         await stores.journal.collect()
         logins = Logins.of(settings)
-        events = EventSide(settings, stores, await stores.journal.load(), logins, clock)
-        bus.subscribe(events.authorizer.forget)
-        bus.subscribe(events.notifier.hint)
+        sip, events = event_side(settings, stores, await stores.journal.load(), logins, bus, clock)
         documents = http_side(settings, stores, events.computed, bus, logins, clock)
         http = HttpServer(documents, tls=self._certificate)
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
         self._spawn(started, events.outbox.run())
         started.push_async_callback(events.outbox.drained)
-        self._spawn(started, events.notifier.run())
-        self._spawn(started, events.notifier.watch_the_clock())
-        self._spawn(started, events.collector.run())
-        await events.sip.start()
-        started.push_async_callback(events.sip.stop)
+        for work in events.work():
+            self._spawn(started, work)
+        await sip.start()
+        started.push_async_callback(sip.stop)
         listener = bind(socket.SOCK_STREAM, settings.http.listen)
         scheme, place = "https" if self._certificate else "http", bound_address(listener)
         await http.start([listener])
         started.push_async_callback(http.stop)
         self.ready = (
-            *(f"sip {each}" for each in events.sip.ready),
+            *(f"sip {each}" for each in sip.ready),
             f"{scheme} {place}{settings.http.xcap_root}",
         )
 
@@ -120,67 +99,45 @@ class Server:
         started.push_async_callback(_cancelled, task)
 
 
-class EventSide:
-    """SIP and everything behind it: authentication, subscriptions, relations, update lists, notifier."""
-
-    def __init__(self, settings: Settings, stores: Stores, known: Snapshot, logins: Logins, clock: Clock) -> None:
-        followers = Followers()
-        lists = UpdateLists(known.owners, known.devices, known.departures)
-        relating = Relating(followers, known.relations)
-        self.authorizer = Authorizer(XcapDocuments(stores.documents), settings.cards.default_levels)
-        self.outbox = Outbox(stores.journal)
-        self.collector = Collector(stores.journal, self.outbox, lists)
-        self.sip = SipDriver(
-            lambda request, flow, respond: subscribing.handle(request, flow, respond),
-            dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
-            udp=settings.sip.udp,
-            tcp=settings.sip.tcp,
-        )
-        self.notifier = Notifier(
-            sender=self.sip,
-            outbox=self.outbox,
-            authorizer=self.authorizer,
-            relating=relating,
-            followers=followers,
-            update_lists=lists,
-            views=Views(stores.journal),
-            clock=clock,
-            contact=contact_at,
-        )
-        authenticator = Authenticator(
-            stores.credentials,
-            logins.nonces,
-            clock,
-            domains=settings.server.domains,
-            realm=settings.auth.realm,
-            trusted_peers=settings.sip.trusted_peers,
-            offered=settings.auth.sip_algorithms,
-            throttle=logins.throttle,
-        )
-        subscribing = Subscribing(
-            authenticator=authenticator,
-            authorizer=self.authorizer,
-            relating=relating,
-            notifier=self.notifier,
-            followers=followers,
-            update_lists=lists,
-            outbox=self.outbox,
+def event_side(
+    settings: Settings, stores: Stores, known: Snapshot, logins: Logins, bus: LocalBus, clock: Clock
+) -> tuple[SipDriver, EventSide]:
+    """SIP and the services behind it; `known` is what the journal remembers."""
+    sip = SipDriver(
+        lambda request, flow, respond: events.subscribing.handle(request, flow, respond),
+        dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
+        udp=settings.sip.udp,
+        tcp=settings.sip.tcp,
+    )
+    authenticator = Authenticator(
+        stores.credentials,
+        logins.nonces,
+        clock,
+        domains=settings.server.domains,
+        realm=settings.auth.realm,
+        trusted_peers=settings.sip.trusted_peers,
+        offered=settings.auth.sip_algorithms,
+        throttle=logins.throttle,
+    )
+    events = EventSide(
+        Shells(
+            sender=sip,
+            journal=stores.journal,
+            documents=XcapDocuments(stores.documents),
             users=stores.credentials,
             clock=clock,
-            contact=contact_at,
-            domains=settings.server.domains,
-            packages=[contact_card_package(settings)],
-            max_subscriptions=settings.subscriptions.max_subscriptions,
-            max_devices=settings.subscriptions.max_devices,
-            max_pending=settings.subscriptions.max_pending,
-        )
-        self.computed: dict[str, DocumentSource] = {
-            SHARED_CARDS.auid: SharedCards(self.authorizer, relating, clock),
-            RELATIONS.auid: RelationLists(self.authorizer, relating, self.outbox, clock),
-        }
-        """The documents that show what is known here, by their usage."""
-        for record in known.subscriptions:
-            self.notifier.resume(restored(record, lists, clock))
+            bus=bus,
+        ),
+        known,
+        authenticator,
+        domains=settings.server.domains,
+        default_levels=settings.cards.default_levels,
+        contact_card=contact_card_package(settings),
+        max_subscriptions=settings.subscriptions.max_subscriptions,
+        max_devices=settings.subscriptions.max_devices,
+        max_pending=settings.subscriptions.max_pending,
+    )
+    return sip, events
 
 
 def own_hosts(settings: Settings) -> frozenset[str] | None:

@@ -76,6 +76,8 @@ class Policy:
         self._card: Card | None = parse_card(card.content) if card else None
         self._defaults = defaults
         self._views: dict[Grant, View] = {}
+        self._moment = object()
+        self._period: object = None
 
     @property
     def rules_etag(self) -> str | None:
@@ -84,6 +86,13 @@ class Policy:
     def decide(self, watcher: Watcher, utc: datetime.datetime) -> Decision:
         """What `watcher` may see now; owners see all of their own card."""
         return OWN if Aor(watcher) == self.owner else self.rulings.decide(watcher, utc)
+
+    def moment(self, utc: datetime.datetime) -> object:
+        """The same object as long as nobody's view or decision can have changed."""
+        period = self.rulings.period(utc)
+        if period is not self._period:
+            self._period, self._moment = period, object()
+        return self._moment
 
     def view(self, grant: Grant) -> View:
         """What every watcher with this grant sees."""

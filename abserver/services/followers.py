@@ -1,4 +1,4 @@
-"""The subscriptions that live: one `Followed` per dialog, found by dialog, by device and by owner."""
+"""The subscriptions that live, of one package: one `Followed` per dialog, found by dialog, by device and by owner."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Subscription
     from abserver.ports import DeviceKey
+    from abserver.services.packages import PackageServer
     from abserver.sip.dialog import Dialog, DialogId
     from abserver.sip.transport import Flow
 
@@ -32,7 +33,7 @@ class Followed:
 
     key: DeviceKey
     dialog: Dialog
-    package: EventPackage
+    server: PackageServer
     event_id: str | None
     formats: Formats
     flow: Flow
@@ -43,6 +44,21 @@ class Followed:
     """When the sweeper looks at it next."""
     lasting: bool = True
     """False for a poll: over with its first NOTIFY, and not worth a record (RFC 6665 §4.4.3)."""
+    living: bool = False
+    """Whether it is among the followers."""
+    settled: object = None
+    """What the machine was told last: a mark of the package's server, taken away when it has to be told again."""
+    version: int = 0
+    """The owner's modification version at the time of the last NOTIFY."""
+
+    @property
+    def package(self) -> EventPackage:
+        return self.server.package
+
+    @property
+    def destination(self) -> str:
+        """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
+        return self.dialog.route_set[0] if self.dialog.route_set else self.dialog.remote_target.rpartition("@")[2]
 
     @property
     def is_out_of_numbers(self) -> bool:
@@ -67,20 +83,16 @@ class Followed:
 
 
 class Followers:
-    """All subscription dialogs of one server."""
+    """All subscription dialogs of one package."""
 
     def __init__(self) -> None:
-        self._members: set[Followed] = set()
         self._dialogs: dict[DialogId, Followed] = {}
         self._devices: dict[DeviceKey, Followed] = {}
         self._owners: defaultdict[Owner, dict[DialogId, Followed]] = defaultdict(dict)
         self._watchers: defaultdict[tuple[Owner, Watcher], dict[DialogId, Followed]] = defaultdict(dict)
 
     def __len__(self) -> int:
-        return len(self._members)
-
-    def __contains__(self, followed: Followed) -> bool:
-        return followed in self._members
+        return len(self._dialogs)
 
     def add(self, followed: Followed) -> Followed | None:
         """Take in a dialog; returns the older one of the same device that it replaces.
@@ -88,7 +100,7 @@ class Followers:
         A device that restarted has forgotten its dialog, and would get everything twice. A poll replaces nothing.
         """
         dialog, key = followed.dialog.id, followed.key
-        self._members.add(followed)
+        followed.living = True
         self._dialogs[dialog] = followed
         self._owners[key.owner][dialog] = followed
         self._watchers[key.owner, key.watcher][dialog] = followed
@@ -100,7 +112,7 @@ class Followers:
 
     def remove(self, followed: Followed) -> None:
         """Forget a dialog; one that is not here stays forgotten."""
-        self._members.discard(followed)
+        followed.living = False
         self._dialogs.pop(followed.dialog.id, None)
         if self._devices.get(followed.key) is followed:
             del self._devices[followed.key]

@@ -42,13 +42,15 @@ class Outbox:
     async def write(self, *records: Record) -> None:
         """Write `records` after all that was put before; returns when they are durable. Raises the journal's errors."""
         before, self._waiting = self._waiting, []
-        if not before:
-            await self._journal.write(*records)
-            return
-        writes = self._write_put(before), self._journal.write(*records)
-        _, fault = await asyncio.gather(*writes, return_exceptions=True)
-        if fault is not None:
-            raise fault
+        self._under_way += 1
+        try:
+            await self._journal.write(*before, *records)  # one call: two could be overtaken by what is put meanwhile
+        except Exception:
+            if before:
+                log.error("records could not be written", extra={"records": len(before)})
+            raise
+        finally:
+            self._done()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -67,9 +69,12 @@ class Outbox:
         except Exception:  # the journal has its own ways to fail; a restart finds less done than was, and does it again
             log.exception("records could not be written", extra={"records": len(batch)})
         finally:
-            self._under_way -= 1
-            if not self._waiting and not self._under_way:
-                self._idle.set()
+            self._done()
+
+    def _done(self) -> None:
+        self._under_way -= 1
+        if not self._waiting and not self._under_way:
+            self._idle.set()
 
     async def drained(self) -> None:
         """Wait until everything that was put is written, or was tried."""

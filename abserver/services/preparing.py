@@ -10,15 +10,12 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from abserver.domain.view import View
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from abserver.ports import Clock, Departure
-    from abserver.services.followers import Followed, Followers
+    from abserver.ports import Clock
+    from abserver.services.followers import Followed
     from abserver.services.outbox import Outbox
-    from abserver.services.update_lists import UpdateLists
 
 log = logging.getLogger(__name__)
 
@@ -33,16 +30,12 @@ class Preparing:
         self,
         *,
         outbox: Outbox,
-        followers: Followers,
-        update_lists: UpdateLists,
         clock: Clock,
         ready: Callable[[Followed], None],
         failed: Callable[[Collection[Followed]], None],
     ) -> None:
         """ready: goes on with one device; failed: told of those for whom the journal could not be written."""
         self._outbox = outbox
-        self._followers = followers
-        self._lists = update_lists
         self._clock = clock
         self._ready = ready
         self._failed = failed
@@ -51,7 +44,7 @@ class Preparing:
 
     def is_ready(self, followed: Followed) -> bool:
         """Whether the device may be told what its machine owes; if not, `prepare` it."""
-        return not followed.is_out_of_numbers and self._departure(followed) is None
+        return not followed.is_out_of_numbers and not followed.server.preparations(followed)
 
     def prepare(self, followed: Followed) -> None:
         """Have written what the device lacks, together with all others that lack something now."""
@@ -59,14 +52,10 @@ class Preparing:
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
-    def _departure(self, followed: Followed) -> Departure | None:
-        view = followed.machine.view
-        return self._lists.departure(followed.key, view) if isinstance(view, View) else None
-
     async def _run(self) -> None:
         try:
             while self._waiting:
-                group = [each for each in self._waiting if each in self._followers]
+                group = [each for each in self._waiting if each.living]
                 self._waiting.clear()
                 if await self._written(group):
                     await self._go_on(group)
@@ -78,16 +67,16 @@ class Preparing:
     async def _written(self, group: list[Followed]) -> bool:
         now, utc = self._clock.now(), self._clock.utc()
         numbers = {each: each.record(now, utc) for each in group if each.is_out_of_numbers}
-        departures = [found for each in group if (found := self._departure(each)) is not None]
+        others = [(each.server, record) for each in group for record in each.server.preparations(each)]
         try:
-            await self._outbox.write(*numbers.values(), *departures)
+            await self._outbox.write(*numbers.values(), *(record for _, record in others))
         except Exception:
             log.exception("preparation failed")
             return False
         for followed, record in numbers.items():
             followed.ceiling = record.dialog.local_cseq or 0
-        for departure in departures:
-            self._lists.departed(departure)
+        for server, prepared in others:
+            server.prepared(prepared)
         return True
 
     async def _go_on(self, group: list[Followed]) -> None:

@@ -1,7 +1,7 @@
-"""SUBSCRIBE and its neighbours at the notifier: who asks for whose card, and whether that can be served.
+"""SUBSCRIBE and its neighbours at the notifier: who asks for what, and whether that can be served.
 
 The order of checks is that of RFC 6665 §4.2.1: what the request says (`events/wish.py`), who sends it, whether the
-dialog or the owner exists, what the owner's rules say. A 200 leaves after the relation and the subscription are
+dialog exists or the package's server admits the watcher to the resource. A 200 leaves after all that it promises is
 durable; the NOTIFY follows it. Nobody waits for a human here: an undecided watcher gets 200 and `pending`.
 """
 
@@ -13,12 +13,10 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
-from abserver.domain.rules import Handling
-from abserver.events.contact_card import PACKAGE
 from abserver.events.subscription import Subscription
 from abserver.events.wish import Wish, read_wish
-from abserver.ports import DeviceKey
+from abserver.ports import DeviceKey, SubscriptionRecord
+from abserver.services.contact_cards import BUSY_SECONDS
 from abserver.services.followers import Followed
 from abserver.sip.dialog import Dialog, DialogId
 from abserver.sip.errors import SipSyntaxError
@@ -28,20 +26,15 @@ from abserver.sip.uas import Capabilities, make_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from abserver.domain.identity import Watcher
+    from abserver.domain.identity import Owner, Watcher
     from abserver.events.contact_card import Formats
-    from abserver.events.package import EventPackage
-    from abserver.ports import Clock, Record, Respond
+    from abserver.ports import Clock, Respond
     from abserver.services.authenticating import Authenticator
-    from abserver.services.authorizing import Authorizer, Policy
-    from abserver.services.followers import Followers
     from abserver.services.notifying import Notifier
     from abserver.services.outbox import Outbox
-    from abserver.services.relating import Relating
-    from abserver.services.update_lists import UpdateLists
+    from abserver.services.packages import PackageServer
     from abserver.sip.message import Request
     from abserver.sip.transport import Flow
-    from xcap.ports import CredentialStore
 
 log = logging.getLogger(__name__)
 
@@ -49,8 +42,7 @@ CAPABILITIES = Capabilities(methods=("SUBSCRIBE", "OPTIONS"))
 """What this server lets others ask of it; it sends NOTIFY and takes none. No body type: filters are refused with 415,
 because a filter that is ignored would be a promise broken."""
 
-BUSY_SECONDS = 120
-"""Retry-After of a 503 that a limit gives."""
+Pair = tuple["PackageServer", "Owner", "Watcher"]
 
 
 class Subscribing:
@@ -60,42 +52,29 @@ class Subscribing:
         self,
         *,
         authenticator: Authenticator,
-        authorizer: Authorizer,
-        relating: Relating,
+        servers: Sequence[PackageServer],
         notifier: Notifier,
-        followers: Followers,
-        update_lists: UpdateLists,
         outbox: Outbox,
-        users: CredentialStore,
         clock: Clock,
         contact: Callable[[Flow], str],
-        domains: Sequence[str],
-        packages: Sequence[EventPackage] = (PACKAGE,),
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
-        max_pending: int = 200,
     ) -> None:
-        """contact: the value of our Contact towards a peer on that flow.
+        """servers: one for each event package. contact: the value of our Contact towards a peer on that flow.
 
         Limits, answered with 503 and Retry-After: max_subscriptions of the server, max_devices with which one watcher
-        follows one owner, max_pending requests of one watcher that await their owners.
+        follows one owner.
         """
         self._authenticator = authenticator
-        self._authorizer = authorizer
-        self._relating = relating
+        self._servers = {each.package.name: each for each in servers}
+        self._packages = [each.package for each in servers]
         self._notifier = notifier
-        self._followers = followers
-        self._lists = update_lists
         self._outbox = outbox
-        self._users = users
         self._clock = clock
         self._contact = contact
-        self._domains = frozenset(domains)
-        self._packages = packages
         self._max_subscriptions = max_subscriptions
         self._max_devices = max_devices
-        self._max_pending = max_pending
-        self._starting: Counter[tuple[Owner, Watcher]] = Counter()
+        self._starting: Counter[Pair] = Counter()
         """Subscriptions on their way to the journal: they count for the limits already."""
 
     async def handle(self, request: Request, flow: Flow, respond: Respond) -> None:
@@ -116,7 +95,7 @@ class Subscribing:
             headers=[
                 ("Allow", CAPABILITIES.allow),
                 ("Accept", "*/*;q=0"),
-                ("Allow-Events", ", ".join(each.name for each in self._packages)),
+                ("Allow-Events", ", ".join(self._servers)),
                 ("Supported", ""),
             ],
         )
@@ -139,50 +118,39 @@ class Subscribing:
     # -- a new subscription -----------------------------------------------------------------------------------------
 
     async def _start(self, request: Request, flow: Flow, wish: Wish, watcher: Watcher, respond: Respond) -> None:
-        owner = await self._owner(request)
-        if owner is None:
-            respond(make_response(request, 404))
+        server = self._servers[wish.package.name]
+        owner = await server.admit(request, watcher)
+        if isinstance(owner, Response):
+            respond(owner)
             return
-        policy = await self._authorizer.policy(owner)
-        decision = policy.decide(watcher, self._clock.utc())
-        if decision.handling is Handling.BLOCK:
-            respond(make_response(request, 403))
-            return
-        followed = self._followed(request, flow, wish, DeviceKey(owner, watcher, wish.device))
-        if self._is_full(followed, policy):
+        followed = self._followed(request, flow, wish, server, DeviceKey(owner, watcher, wish.device))
+        if self._is_full(followed):
             respond(make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))]))
             return
+        records = server.requested(followed, request)
+        if isinstance(records, Response):
+            respond(records)
+            return
         with self._counted(followed):
-            await self._outbox.write(*self._records(followed, policy))
+            await self._outbox.write(*records, *self._reserved(followed))
         respond(self._accepted(request, followed, wish.expires))
         log.info("subscribed", extra=_ids(followed))
         await self._notifier.begin(followed)
 
-    async def _owner(self, request: Request) -> Owner | None:
-        """Whose card the Request-URI names; None for a user we do not have. Raises SipSyntaxError."""
-        try:
-            owner = Owner(parse_aor(request.uri))
-        except InvalidAor:
-            return None
-        if domain_of(owner) not in self._domains:
-            return None
-        known = await self._users.credential(owner) is not None
-        return owner if known or (await self._authorizer.policy(owner)).card_etag is not None else None
-
-    def _followed(self, request: Request, flow: Flow, wish: Wish, key: DeviceKey) -> Followed:
+    def _followed(self, request: Request, flow: Flow, wish: Wish, server: PackageServer, key: DeviceKey) -> Followed:
         dialog = Dialog.notifier(request, secrets.token_hex(8))
         dialog.local_cseq = 0
         machine = Subscription()
         machine.subscribed(
             expires_at=self._clock.now() + wish.expires,
-            holds=self._holds(wish, key),
+            holds=server.held(key, wish),
             full=_wants_all(wish.formats, wish),
             leaving=wish.expires == 0,
         )
         return Followed(
             key=key,
             dialog=dialog,
-            package=wish.package,
+            server=server,
             event_id=wish.event_id,
             formats=wish.formats,
             flow=flow,
@@ -190,42 +158,26 @@ class Subscribing:
             lasting=wish.expires > 0,
         )
 
-    def _holds(self, wish: Wish, key: DeviceKey) -> str | None:
-        """The view that the device has: its own word, else, if it promised to keep a copy, what it acknowledged."""
-        if wish.suppress is not None and wish.suppress != "*":
-            return wish.formats.view_tag(wish.suppress)
-        return self._lists.held(key) if wish.formats.patches else None
-
-    def _is_full(self, followed: Followed, policy: Policy) -> bool:
-        key = followed.key
-        others = [each for each in self._followers.by(key.owner, key.watcher) if each.key != key]
+    def _is_full(self, followed: Followed) -> bool:
+        key, followers = followed.key, followed.server.followers
+        others = [each for each in followers.by(key.owner, key.watcher) if each.key != key]
+        everybody = sum(len(server.followers) for server in self._servers.values()) + self._starting.total()
         return (
-            len(self._followers) + self._starting.total() >= self._max_subscriptions
-            or len(others) + self._starting[key.owner, key.watcher] >= self._max_devices
-            or (
-                policy.decide(key.watcher, self._clock.utc()).handling is Handling.CONFIRM
-                and self._relating.of(key.owner, key.watcher) is None
-                and self._relating.pending(key.watcher) >= self._max_pending
-            )
+            everybody >= self._max_subscriptions or len(others) + self._starting[_pair(followed)] >= self._max_devices
         )
 
-    def _records(self, followed: Followed, policy: Policy) -> Sequence[Record]:
-        """The relation, changed or not, since the answer promises that it is durable; and the subscription, if it is to
-        last."""
-        utc = self._clock.utc()
-        self._relating.asked(policy, followed.key.watcher, utc)
-        relation = self._relating.of(policy.owner, followed.key.watcher)
-        records: list[Record] = [] if relation is None else [relation]
-        if followed.lasting:
-            record = followed.record(self._clock.now(), utc)
-            followed.ceiling = record.dialog.local_cseq or 0
-            records.append(record)
-        return records
+    def _reserved(self, followed: Followed) -> Sequence[SubscriptionRecord]:
+        """The subscription, if it is to last."""
+        if not followed.lasting:
+            return ()
+        record = followed.record(self._clock.now(), self._clock.utc())
+        followed.ceiling = record.dialog.local_cseq or 0
+        return (record,)
 
     @contextlib.contextmanager
     def _counted(self, followed: Followed) -> Iterator[None]:
         """Count a subscription among those that are starting."""
-        pair = followed.key.owner, followed.key.watcher
+        pair = _pair(followed)
         self._starting[pair] += 1
         try:
             yield
@@ -236,10 +188,14 @@ class Subscribing:
 
     # -- a subscription that goes on, or ends -----------------------------------------------------------------------
 
+    def _find(self, dialog: DialogId) -> Followed | None:
+        """The subscription of a dialog: each is in one package."""
+        return next((found for each in self._servers.values() if (found := each.followers.find(dialog))), None)
+
     async def _refresh(
         self, request: Request, flow: Flow, dialog: DialogId, wish: Wish, watcher: Watcher, respond: Respond
     ) -> None:
-        followed = self._followers.find(dialog)
+        followed = self._find(dialog)
         if followed is None:
             respond(make_response(request, 481))
             return
@@ -262,6 +218,7 @@ class Subscribing:
             else:
                 self._notifier.prolonged(followed)
             return
+        followed.settled = None
         followed.machine.subscribed(
             expires_at=expires_at,
             holds=followed.machine.delivered
@@ -296,6 +253,10 @@ class Subscribing:
 def _wants_all(formats: Formats, wish: Wish) -> bool:
     """Whether the device is told everything whatever it has: it keeps no copy, and names none (RFC 6665 §4.2.1.2)."""
     return not formats.patches and wish.suppress is None
+
+
+def _pair(followed: Followed) -> Pair:
+    return followed.server, followed.key.owner, followed.key.watcher
 
 
 def _ids(followed: Followed) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +19,9 @@ from tests.support.network import HOP
 from tests.support.phone import BOTH, Phone
 from tests.support.world import World, story
 from xcap.core import patch
+
+if TYPE_CHECKING:
+    from abserver.services.followers import Followed
 
 
 async def subscribed(world: World, *, accept: str | None = BOTH) -> Phone:
@@ -509,3 +513,49 @@ async def test_a_change_reaches_more_watchers_than_are_served_in_one_turn(world:
     await world.pass_time()
     assert all(b"tel:2" in holding(phone) for phone in phones)
     assert len({notify.body for phone in phones for notify in phone.notifies}) == 2
+
+
+# -- whom a change does not concern ------------------------------------------------------------------------------------
+
+
+@story
+async def test_followers_whose_view_stays_are_not_even_looked_at(world: World) -> None:
+    world.put_card(ANN, card("1", friends="2"))
+    world.put_rules(ANN, rules(allow(BOB, "friends"), allow(CAROL)))
+    bob, carol = await world.phone(BOB), await world.phone(CAROL)
+    await bob.subscribe(ANN, Accept=BOTH)
+    await carol.subscribe(ANN, Accept=BOTH)
+    await world.pass_time()
+    looked_at: list[str] = []
+    server = world.server.events.contact_cards
+    settle = server.settle
+
+    def settling(followed: Followed) -> bool:
+        looked_at.append(followed.key.watcher)
+        return settle(followed)
+
+    server.settle = settling  # type: ignore[method-assign]
+    world.put_card(ANN, card("1", friends="3"))
+    await world.pass_time()
+    assert set(looked_at) == {BOB}
+    assert b"tel:3" in bob.last.body
+
+
+@story
+async def test_a_change_and_its_reversal_reach_those_who_were_told_of_the_change(world: World) -> None:
+    """Also where only some of those with the same view were told before it was taken back."""
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB), allow(CAROL)))
+    bob, carol = await world.phone(BOB), await world.phone(CAROL)
+    await bob.subscribe(ANN, Accept=XCARD)
+    await carol.subscribe(ANN, Accept=XCARD)
+    await world.pass_time()
+    world.documents.put_silently(ANN, card("2"))
+    world.server.authorizer.forget(ANN)
+    await bob.refresh()
+    await world.pass_time(HOP * 3)
+    assert b"tel:2" in bob.last.body
+    world.put_card(ANN, card("1"))
+    await world.pass_time(2.0)
+    assert b"tel:1" in bob.last.body
+    assert b"tel:1" in carol.last.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+from collections import deque
 from typing import TYPE_CHECKING
 
 from abserver.domain.relation import Relation
@@ -122,6 +123,8 @@ class OpenedJournal:
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
         self._alive = True
+        self._under_way: deque[tuple[Record, ...]] = deque()
+        """Written in the order of the calls, also where two end at the same time."""
         self.load = journal.load
         self.view = journal.view
         self.collect = journal.collect
@@ -130,12 +133,14 @@ class OpenedJournal:
         self._alive = False
 
     async def write(self, *records: Record) -> None:
+        self._under_way.append(records)
         await asyncio.sleep(self._journal.latency)
         if not self._alive:
             await asyncio.get_running_loop().create_future()
+        first = self._under_way.popleft()
         if self._journal.fault is not None:
             raise self._journal.fault
-        self._journal.keep(records)
+        self._journal.keep(first)
 
 
 def _apart(record: SubscriptionRecord) -> SubscriptionRecord:

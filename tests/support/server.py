@@ -7,20 +7,10 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from abserver.app.restoring import restored
-from abserver.app.server import contact_at
+from abserver.app.events import EventSide, Shells
 from abserver.bus.local import LocalBus
-from abserver.domain.card import DEFAULT_LEVELS
 from abserver.services.authenticating import Authenticator
-from abserver.services.authorizing import Authorizer
-from abserver.services.collecting import Collector
-from abserver.services.followers import Followers
-from abserver.services.notifying import Notifier
-from abserver.services.outbox import Outbox
-from abserver.services.relating import Relating
-from abserver.services.subscribing import CAPABILITIES, Subscribing
-from abserver.services.update_lists import UpdateLists
-from abserver.services.views import Views
+from abserver.services.subscribing import CAPABILITIES
 from abserver.sip.transport import Address
 from tests.support.network import SimNode
 from xcap.core.digest import Nonces
@@ -61,7 +51,6 @@ class SimServer:
         limits: Limits,
     ) -> None:
         self.journal = journal.opened()
-        self.followers = Followers()
         self._documents = documents
         self._users = users
         self._clock = clock
@@ -70,7 +59,7 @@ class SimServer:
         self.node = SimNode(
             network,
             ADDRESS,
-            lambda request, flow, respond: self._subscribing.handle(request, flow, respond),
+            lambda request, flow, respond: self.events.subscribing.handle(request, flow, respond),
             CAPABILITIES,
         )
 
@@ -78,46 +67,29 @@ class SimServer:
         await self.journal.collect()
         known = await self.journal.load()
         bus = LocalBus()
-        self.lists = UpdateLists(known.owners, known.devices, known.departures)
-        self.relating = Relating(self.followers, known.relations)
-        self.authorizer = Authorizer(self._documents, DEFAULT_LEVELS)
-        self.outbox = Outbox(self.journal)
-        self.collector = Collector(self.journal, self.outbox, self.lists)
-        self.notifier = Notifier(
-            sender=self.node,
-            outbox=self.outbox,
-            authorizer=self.authorizer,
-            relating=self.relating,
-            followers=self.followers,
-            update_lists=self.lists,
-            views=Views(self.journal),
-            clock=self._clock,
-            contact=contact_at,
-        )
-        self._subscribing = Subscribing(
-            authenticator=Authenticator(
+        self.events = EventSide(
+            Shells(
+                sender=self.node,
+                journal=self.journal,
+                documents=self._documents,
+                users=self._users,
+                clock=self._clock,
+                bus=bus,
+            ),
+            known,
+            Authenticator(
                 self._users, Nonces(b"in these tests only"), self._clock, domains=[DOMAIN], trusted_peers=TRUSTED
             ),
-            authorizer=self.authorizer,
-            relating=self.relating,
-            notifier=self.notifier,
-            followers=self.followers,
-            update_lists=self.lists,
-            outbox=self.outbox,
-            users=self._users,
-            clock=self._clock,
-            contact=contact_at,
             domains=[DOMAIN],
             max_subscriptions=self._limits.subscriptions,
             max_devices=self._limits.devices,
             max_pending=self._limits.pending,
         )
-        bus.subscribe(self.authorizer.forget)
-        bus.subscribe(self.notifier.hint)
+        self.followers = self.events.contact_cards.followers
+        self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
+        self.outbox, self.collector = self.events.outbox, self.events.collector
         self._documents.publish = bus.publish
-        for record in known.subscriptions:
-            self.notifier.resume(restored(record, self.lists, self._clock))
-        for work in (self.outbox.run(), self.notifier.run(), self.notifier.watch_the_clock()):
+        for work in (self.events.outbox.run(), *self.events.work()):
             self._spawn(work)
         await self.node.start()
 

@@ -1,0 +1,129 @@
+"""SIP events and everything behind them: which service is joined to which, whatever shells are around.
+
+A new event package is a `PackageServer` and one line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abserver.app.computed import RelationLists, SharedCards
+from abserver.app.restoring import restored
+from abserver.domain.card import DEFAULT_LEVELS
+from abserver.domain.usages import RELATIONS, SHARED_CARDS
+from abserver.events.contact_card import PACKAGE
+from abserver.services.authorizing import Authorizer
+from abserver.services.collecting import Collector
+from abserver.services.contact_cards import ContactCards
+from abserver.services.followers import Followers
+from abserver.services.notifying import Notifier
+from abserver.services.outbox import Outbox
+from abserver.services.reconciling import Reconciler
+from abserver.services.relating import Relating
+from abserver.services.subscribing import Subscribing
+from abserver.services.update_lists import UpdateLists
+from abserver.services.views import Views
+from abserver.sip.transport import Flow, Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from abserver.bus.local import LocalBus
+    from abserver.events.package import EventPackage
+    from abserver.ports import Clock, Documents, Journal, SipSender, Snapshot
+    from abserver.services.authenticating import Authenticator
+    from abserver.services.packages import PackageServer
+    from xcap.ports import CredentialStore, DocumentSource
+
+
+def contact_at(flow: Flow) -> str:
+    """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
+    transport = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
+    return f"<sip:{flow.local}{transport}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shells:
+    """What the services reach through ports."""
+
+    sender: SipSender
+    journal: Journal
+    documents: Documents
+    users: CredentialStore
+    clock: Clock
+    bus: LocalBus
+
+
+class EventSide:
+    """The services of one server, joined; nothing runs before `work` does."""
+
+    def __init__(
+        self,
+        shells: Shells,
+        known: Snapshot,
+        authenticator: Authenticator,
+        *,
+        domains: Sequence[str],
+        default_levels: Mapping[str, str] = DEFAULT_LEVELS,
+        contact_card: EventPackage = PACKAGE,
+        max_subscriptions: int = 200_000,
+        max_devices: int = 16,
+        max_pending: int = 200,
+    ) -> None:
+        """known: what the journal remembers. domains: those whose users are ours. For the limits see the services."""
+        clock, followers = shells.clock, Followers()
+        self.lists = UpdateLists(known.owners, known.devices, known.departures)
+        self.relating = Relating(followers, known.relations)
+        self.authorizer = Authorizer(shells.documents, default_levels)
+        self.outbox = Outbox(shells.journal)
+        self.collector = Collector(shells.journal, self.outbox, self.lists)
+        self.reconciler = Reconciler(clock)
+        self.notifier = Notifier(
+            sender=shells.sender, outbox=self.outbox, reconciler=self.reconciler, clock=clock, contact=contact_at
+        )
+        self.contact_cards = ContactCards(
+            followers=followers,
+            authorizer=self.authorizer,
+            relating=self.relating,
+            update_lists=self.lists,
+            views=Views(shells.journal),
+            outbox=self.outbox,
+            users=shells.users,
+            reconciler=self.reconciler,
+            clock=clock,
+            pump=self.notifier.pump,
+            domains=domains,
+            package=contact_card,
+            max_pending=max_pending,
+        )
+        self.servers: Sequence[PackageServer] = [self.contact_cards]
+        self.subscribing = Subscribing(
+            authenticator=authenticator,
+            servers=self.servers,
+            notifier=self.notifier,
+            outbox=self.outbox,
+            clock=clock,
+            contact=contact_at,
+            max_subscriptions=max_subscriptions,
+            max_devices=max_devices,
+        )
+        self.computed: Mapping[str, DocumentSource] = {
+            SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
+            RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, clock),
+        }
+        """The documents that show what is known here, by their usage."""
+        shells.bus.subscribe(self.authorizer.forget)
+        shells.bus.subscribe(self.contact_cards.hint)
+        for record in known.subscriptions:
+            self.notifier.resume(restored(record, self.contact_cards, self.lists, clock))
+        self.contact_cards.hint_all()
+
+    def work(self) -> Sequence[Coroutine[object, object, None]]:
+        """What runs as long as the server does, beside `outbox.run`, which has to outlive it."""
+        return (
+            self.reconciler.run(),
+            self.reconciler.watch_the_clock(),
+            self.notifier.watch_the_clock(),
+            self.collector.run(),
+        )

@@ -1,0 +1,267 @@
+"""The `contact-card` package at the notifier: every follower is shown the owner's card as the rules grant it.
+
+What should be at a device follows from its watcher's decision alone, by card and rules of this moment. The relation
+list and the update lists follow: what was asked and decided, what each device acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
+from abserver.domain.rules import Handling
+from abserver.domain.view import View
+from abserver.events.contact_card import PACKAGE
+from abserver.ports import Departure
+from abserver.services.audiences import Audiences
+from abserver.sip.headers import EventReason
+from abserver.sip.uas import make_response
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable, Sequence
+
+    from abserver.domain.identity import Watcher
+    from abserver.events.contact_card import Entity
+    from abserver.events.package import EventPackage
+    from abserver.events.subscription import Notice
+    from abserver.events.wish import Wish
+    from abserver.ports import Clock, DeviceKey, Record
+    from abserver.services.authorizing import Authorizer, Policy
+    from abserver.services.followers import Followed, Followers
+    from abserver.services.outbox import Outbox
+    from abserver.services.reconciling import Reconciler
+    from abserver.services.relating import Relating
+    from abserver.services.update_lists import UpdateLists
+    from abserver.services.views import Views
+    from abserver.sip.message import Request, Response
+    from xcap.ports import CredentialStore
+
+TURN = 200
+"""Devices handled before other work gets a turn."""
+
+BUSY_SECONDS = 120
+"""Retry-After of a 503 that a limit gives."""
+
+
+class ContactCards:
+    """Serves the package (a `PackageServer`)."""
+
+    def __init__(
+        self,
+        *,
+        followers: Followers,
+        authorizer: Authorizer,
+        relating: Relating,
+        update_lists: UpdateLists,
+        views: Views,
+        outbox: Outbox,
+        users: CredentialStore,
+        reconciler: Reconciler,
+        clock: Clock,
+        pump: Callable[[Followed], object],
+        domains: Sequence[str],
+        package: EventPackage = PACKAGE,
+        max_devices: int = 16,
+        max_pending: int = 200,
+    ) -> None:
+        """pump: sends a follower what is due (`Notifier.pump`).
+
+        Limits, answered with 503 and Retry-After: max_devices with which one watcher follows one owner, max_pending
+        requests of one watcher that await their owners.
+        """
+        self.package = package
+        self.followers = followers
+        self._authorizer = authorizer
+        self._relating = relating
+        self._lists = update_lists
+        self._views = views
+        self._outbox = outbox
+        self._users = users
+        self._reconciler = reconciler
+        self._clock = clock
+        self._pump = pump
+        self._domains = frozenset(domains)
+        self._max_devices = max_devices
+        self._max_pending = max_pending
+        self._audiences = Audiences()
+        self._in_step: dict[Owner, object] = {}
+        """The period of the rules (`Rulings.period`) that all followers of an owner were last gone through in."""
+        self._changes: dict[Owner, datetime.datetime] = {}
+        """When rules begin or end by themselves: the next time for each owner, as far as it is booked."""
+
+    def hint(self, owner: Owner) -> None:
+        """Card or rules of `owner` may have changed."""
+        self._reconciler.hint(self, owner)
+
+    def hint_all(self) -> None:
+        """Whoever was ever asked: after a start, since the journal may be behind the rules."""
+        for owner in self._relating.owners():
+            self.hint(owner)
+
+    # -- a SUBSCRIBE ------------------------------------------------------------------------------------------------
+
+    async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
+        """404 for a user we do not have, 403 for a watcher whom the rules block."""
+        owner = await self._owner(request)
+        if owner is None:
+            return make_response(request, 404)
+        policy = await self._authorizer.policy(owner)
+        if policy.decide(watcher, self._clock.utc()).handling is Handling.BLOCK:
+            return make_response(request, 403)
+        return owner
+
+    async def _owner(self, request: Request) -> Owner | None:
+        """Whose card the Request-URI names; None for a user we do not have."""
+        try:
+            owner = Owner(parse_aor(request.uri))
+        except InvalidAor:
+            return None
+        if domain_of(owner) not in self._domains:
+            return None
+        if (await self._authorizer.policy(owner)).card_etag is not None:
+            return owner
+        return owner if await self._users.credential(owner) is not None else None
+
+    def held(self, key: DeviceKey, wish: Wish) -> str | None:
+        """Its own word, else, if it promised to keep a copy, what it acknowledged."""
+        if wish.suppress is not None and wish.suppress != "*":
+            return wish.formats.view_tag(wish.suppress)
+        return self._lists.held(key) if wish.formats.patches else None
+
+    def requested(self, followed: Followed, request: Request) -> Sequence[Record] | Response:
+        """The relation, changed or not, since the answer promises that it is durable."""
+        owner, watcher = followed.key.owner, followed.key.watcher
+        policy, utc = self._policy(owner), self._clock.utc()
+        if self._asks_too_many(policy, watcher, utc):
+            return make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))])
+        self._relating.asked(policy, watcher, utc)
+        relation = self._relating.of(owner, watcher)
+        return () if relation is None else (relation,)
+
+    def _policy(self, owner: Owner) -> Policy:
+        """The policy that was awaited just now."""
+        policy = self._authorizer.current(owner)
+        if policy is None:
+            raise RuntimeError("the policy is not at hand")
+        return policy
+
+    def _asks_too_many(self, policy: Policy, watcher: Watcher, utc: datetime.datetime) -> bool:
+        return (
+            policy.decide(watcher, utc).handling is Handling.CONFIRM
+            and self._relating.of(policy.owner, watcher) is None
+            and self._relating.pending(watcher) >= self._max_pending
+        )
+
+    def subscribed(self, followed: Followed) -> None:
+        """Another SUBSCRIBE is another request, if the relation had ended."""
+        policy = self._policy(followed.key.owner)
+        if self._note_version(policy):
+            self.hint(policy.owner)
+        self._book_change(policy)
+        self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
+
+    def ended(self, followed: Followed) -> None:
+        """The watcher's last subscription to this owner leaves an undecided request waiting."""
+        self._audiences.leave(followed)
+        owner, watcher = followed.key.owner, followed.key.watcher
+        if not self.followers.by(owner, watcher):
+            self._outbox.put(*self._relating.unwatched(owner, watcher))
+
+    # -- what should be there ---------------------------------------------------------------------------------------
+
+    async def ready(self, followed: Followed) -> None:
+        """The view that the device holds, and the policy of the owner."""
+        await self._views.recall([followed.machine.delivered])
+        await self._authorizer.policy(followed.key.owner)
+
+    def settle(self, followed: Followed) -> bool:
+        """Show what the decision grants; once for each moment of card and rules."""
+        policy = self._authorizer.current(followed.key.owner)
+        if policy is None:
+            return False
+        utc = self._clock.utc()
+        moment = policy.moment(utc)
+        if followed.settled is moment:
+            return True
+        followed.settled = moment
+        decision = policy.decide(followed.key.watcher, utc)
+        match decision.handling:
+            case Handling.BLOCK:
+                followed.machine.terminate(EventReason.REJECTED)
+            case Handling.CONFIRM:
+                followed.machine.set_pending()
+            case Handling.POLITE_BLOCK | Handling.ALLOW:
+                view = policy.view(decision.grant)
+                followed.machine.set_active(view)
+                self._audiences.place(followed, decision.grant, view.tag)
+                return True
+        self._audiences.leave(followed)
+        return True
+
+    async def reconcile(self, owner: Owner) -> None:
+        """Bring the relations of `owner` and all devices that follow in step with card and rules as they are now."""
+        policy = await self._authorizer.policy(owner)
+        period = policy.rulings.period(self._clock.utc())
+        self._note_version(policy)
+        self._outbox.put(*self._relating.decided(policy, self._clock.utc()))
+        self._book_change(policy)
+        same_rules = self._in_step.pop(owner, None) is period
+        behind = list(self._audiences.concerned(policy)) if same_rules else self.followers.of(owner)
+        await self._views.recall({each.machine.delivered for each in behind})
+        for turn in range(0, len(behind), TURN):
+            if turn:
+                await asyncio.sleep(0)
+            for followed in behind[turn : turn + TURN]:
+                await self._settled(followed)
+        self._in_step[owner] = period
+
+    async def _settled(self, followed: Followed) -> None:
+        if not followed.living:
+            return
+        while not self.settle(followed):
+            await self.ready(followed)
+        self._pump(followed)
+
+    def _note_version(self, policy: Policy) -> bool:
+        """Bring the owner's update list up to date; whether the policy was news."""
+        modified = self._lists.modified(policy, self._clock.utc())
+        if modified is not None:
+            self._outbox.put(modified)
+        return modified is not None
+
+    def _book_change(self, policy: Policy) -> None:
+        """Have the owner reconciled when a rule begins or ends next; once for each such time."""
+        utc = self._clock.utc()
+        change = policy.next_change(utc)
+        if change is not None and self._changes.get(policy.owner) != change:
+            self._changes[policy.owner] = change
+            self._reconciler.book((change - utc).total_seconds(), self, policy.owner)
+
+    # -- a NOTIFY ---------------------------------------------------------------------------------------------------
+
+    def preparations(self, followed: Followed) -> Sequence[Record]:
+        """The departure from the view that the device's list names."""
+        view = followed.machine.view
+        departure = self._lists.departure(followed.key, view) if isinstance(view, View) else None
+        return () if departure is None else (departure,)
+
+    def prepared(self, record: Record) -> None:
+        """A departure is durable."""
+        if isinstance(record, Departure):
+            self._lists.departed(record)
+
+    def entity(self, followed: Followed, notice: Notice) -> Entity | None:
+        """The difference or the whole view; nothing where nothing is shown or nothing is new."""
+        followed.version = self._lists.version(followed.key.owner)
+        if not isinstance(notice.view, View) or notice.unchanged:
+            return None
+        return self._views.entity(notice.view, notice.base, followed.formats)
+
+    def delivered(self, followed: Followed, notice: Notice) -> None:
+        """Move the device's list."""
+        if isinstance(notice.view, View):
+            record = self._lists.delivered(followed.key, notice.view, followed.version, self._clock.utc())
+            if record is not None:
+                self._outbox.put(notice.view, record)
