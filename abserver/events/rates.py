@@ -19,6 +19,7 @@ from abserver.sip.errors import SipSyntaxError
 
 if TYPE_CHECKING:
     from abserver.sip.grammar import Params
+    from abserver.sip.message import Response
 
 _RATE = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,10})?")
 _DIGITS = 10
@@ -87,6 +88,18 @@ class Rates:
 
 
 NO_RATES = Rates()
+
+
+def changed_by(answer: Response, package: str) -> Rates | None:
+    """The rates that a 2xx to a NOTIFY of `package` asks for from now on (§9.3); None: no word of rates.
+
+    What can't be read says nothing: the NOTIFY is answered, and nobody is left to be told of an error.
+    """
+    try:
+        event = answer.event
+        return None if event is None or event.package != package else Rates.of(event.params)
+    except SipSyntaxError:
+        return None
 
 
 def _rate(params: Params, name: str) -> float | None:

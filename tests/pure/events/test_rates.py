@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abserver.events.rates import MOST, NO_RATES, Limits, Rates, Rhythm
+from abserver.events.rates import MOST, NO_RATES, Limits, Rates, Rhythm, changed_by
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import Event, SubscriptionState, Substate
+from abserver.sip.message import Headers, Response
 
 WIDE = Limits(max_rate=99.0, min_rate=99.0)
 """A notifier that grants whatever is asked."""
@@ -105,6 +106,23 @@ def test_a_min_rate_that_is_not_below_the_adaptive_one_is_not_considered_rfc6446
 
 def test_all_three_can_be_agreed_rfc6446_8() -> None:
     assert agreed(Rates(1.0, 0.125, 0.25)) == Rates(1.0, 0.125, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("event", "rates"),
+    [
+        ("contact-card;max-rate=0.5", Rates(0.5)),
+        ("contact-card;min-rate=0.25;base=abc;id=7", Rates(None, 0.25)),  # "MUST be ignored", whatever else it says
+        ("contact-card", NO_RATES),
+        ("contact-card.winfo;max-rate=0.5", None),  # "MUST match the event type"
+        ("contact-card;max-rate=fast", None),
+        ("contact-card;;", None),
+        (None, None),
+    ],
+)
+def test_a_2xx_to_notify_can_name_all_rates_anew_rfc6446_9_3(event: str | None, rates: Rates | None) -> None:
+    answer = Response(200, "OK", Headers([] if event is None else [("Event", event)]))
+    assert changed_by(answer, "contact-card") == rates
 
 
 class TestRhythm:
