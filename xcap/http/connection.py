@@ -68,6 +68,8 @@ class Connection(HttpToolsProtocol):
         """Our side says nothing beyond what is being answered; what still comes is dropped."""
         self._latest: RequestResponseCycle | None = None
         """The request whose head came last."""
+        self._current: RequestResponseCycle | None = None
+        """The request that is being answered, or was last; those in `pipeline` wait for it."""
 
     # ------------------------------------------------------------------------------------------ the peer's doing
 
@@ -150,6 +152,7 @@ class Connection(HttpToolsProtocol):
     # ------------------------------------------------------------------------------------------ our doing
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._current = cycle
         super()._start_asgi_task(cycle, Exchange(self, cycle, app))  # type: ignore[arg-type]  # ASGI in other words
 
     def on_response_complete(self) -> None:
@@ -189,8 +192,11 @@ class Connection(HttpToolsProtocol):
         cycle = self._latest
         if cycle is not None and not cycle.response_complete:
             if self._reading is not _Reading.BODY:  # the fault came after a good request, which is answered first
-                cycle.keep_alive = False
-                self._closing = True
+                self._close_after(cycle)
+                return
+            if self.pipeline and self.pipeline[0][0] is cycle:  # the same, its own turn did not come yet
+                self.pipeline.popleft()
+                self._close_after(self.pipeline[0][0] if self.pipeline else self._current)
                 return
             cycle.disconnected = True
             cycle.message_event.set()
@@ -200,6 +206,12 @@ class Connection(HttpToolsProtocol):
         head = f"HTTP/1.1 {status.value} {status.phrase}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         self.transport.write(head.encode())
         self.close_gently()
+
+    def _close_after(self, cycle: RequestResponseCycle | None) -> None:
+        """Let this be the last request that is answered."""
+        self._closing = True
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
 
     def shutdown(self) -> None:
         if self._closing:

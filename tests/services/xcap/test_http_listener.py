@@ -287,6 +287,17 @@ class TestConnections:
         assert received.count(b"HTTP/1.1 ") == 1
         assert b"connection: close" in received
 
+    @pytest.mark.parametrize("good", [1, 2])
+    async def test_good_requests_are_answered_though_a_broken_body_follows_at_once(self, good: int) -> None:
+        """What is refused has not its turn yet: its answer would be taken for that of the request before."""
+        async with peer(TAKEN) as client:
+            broken = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nrubbish\r\n"
+            await client.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * good + broken)
+            received = await client.rest()
+        assert received.count(b"HTTP/1.1 ") == received.count(b"HTTP/1.1 200 ") == good
+        assert received.endswith(b"taken")
+        assert received.count(b"connection: close") == 1
+
     async def test_close_is_said_and_done_when_it_is_asked_for(self) -> None:
         async with peer(TAKEN) as client:
             await client.send(b"GET / HTTP/1.1", b"Host: x", b"Connection: close")
