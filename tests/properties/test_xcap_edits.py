@@ -1,8 +1,6 @@
 """Random documents, as people and programs really write XML, under random selectors and edits (RFC 4825 §7, §8).
 
-The documents are made as text, so that every way of writing the same thing occurs: quotes, spaces, references, CDATA,
-comments with tags in them, empty-element tags, declarations anywhere, a byte order mark. lxml's XPath is the oracle
-for selection, since a node selector is a valid XPath (§6.3).
+lxml's XPath is the oracle for selection, since a node selector is a valid XPath (§6.3).
 """
 
 from __future__ import annotations
@@ -13,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from tests.support.xml_texts import BINDINGS, bodies, documents, place, selectors, undone
 from xcap.core import edit, uri
 from xcap.core.errors import CannotDelete, Conflict, NotFound, XcapError
 from xcap.core.etag import Conditions
 from xcap.core.selector import locate, parse_node_selector
-from xcap.core.source import attribute_spans, scan
+from xcap.core.source import scan
 from xcap.core.xml import parse_document
 
 if TYPE_CHECKING:
@@ -26,89 +25,7 @@ if TYPE_CHECKING:
     from xcap.core.selector import NodeSelector
     from xcap.core.source import Element
 
-BINDINGS = {"p": "urn:p", "q": "urn:q", "d": "urn:d"}
-NAMES = ["a", "b", "é", "p:a", "q:b"]
-VALUES = ["1", "2", "é", "a>b", "x/", "&amp;", "&#x41;", "&lt;&#10;", " two  words ", "\n", ""]
-MISCELLANY = ["<!-- <b> -->", "<?pi <a>'?>", "\n", "<!---->"]
-CONTENTS = ["t", "\r\n  ", "é", "&amp;", "&#233;", "/>", "'\"", "<![CDATA[</a><b>]]>", "\U0001f600", *MISCELLANY]
-DECLARATIONS = ["", "", "", " xmlns='urn:d'", ' xmlns=""', ' xmlns:q="urn:p"', " xmlns:p = 'urn:q'", ' xmlns:u="urn:u"']
-
 bounded = settings(max_examples=100, deadline=None)
-
-
-@st.composite
-def tags(draw: st.DrawFn) -> tuple[str, str]:
-    """An element's name, and its tag up to but without the closing bracket."""
-    name = draw(st.sampled_from(NAMES))
-    attributes = draw(st.lists(st.sampled_from(["a", "b", "é", "p:a"]), unique=True, max_size=3))
-    written = [
-        draw(st.sampled_from([" ", "\n  ", "\t"]))
-        + attribute
-        + draw(st.sampled_from(["=", " = "]))
-        + draw(st.sampled_from(['"{}"', "'{}'"])).format(draw(st.sampled_from(VALUES)))
-        for attribute in attributes
-    ]
-    written.insert(draw(st.integers(0, len(written))), draw(st.sampled_from(DECLARATIONS)))
-    return name, f"<{name}{''.join(written)}{draw(st.sampled_from(['', '', ' ', chr(10)]))}"
-
-
-@st.composite
-def parents(draw: st.DrawFn, children: st.SearchStrategy[str]) -> str:
-    name, tag = draw(tags())
-    content = draw(st.lists(st.one_of(children, st.sampled_from(CONTENTS)), max_size=6))
-    return f"{tag}>{''.join(content)}</{name}{draw(st.sampled_from(['', ' ']))}>"
-
-
-elements = st.recursive(tags().map(lambda tag: f"{tag[1]}/>"), parents, max_leaves=12)
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> bytes:
-    content = "".join(draw(st.lists(st.one_of(elements, st.sampled_from(CONTENTS)), max_size=6)))
-    default = draw(st.sampled_from(["", " xmlns='urn:d'"]))
-    prolog = draw(
-        st.sampled_from(["", "\ufeff", '<?xml version="1.0"?>', "\ufeff<?xml version='1.0' encoding='utf-8'?>"])
-    )
-    around = st.lists(st.sampled_from(MISCELLANY), max_size=2).map("".join)
-    return (f'{prolog}{draw(around)}<a xmlns:p="urn:p" xmlns:q="urn:q"{default}>{content}</a>{draw(around)}').encode()
-
-
-def quoted(value: str) -> str:
-    """The value as an AttValue of a selector."""
-    escaped = "".join(f"&#{ord(character)};" if character in '&<"\n\t\r' else character for character in value)
-    return f'"{escaped}"'
-
-
-@st.composite
-def steps(draw: st.DrawFn, element: Element, siblings: list[Element]) -> str:
-    """A step that describes this element more or less, and may or may not be the only one that it describes."""
-    namespace, _, local = element.name.rpartition("\x01")
-    prefix = {"": "", "urn:p": "p:", "urn:q": "q:", "urn:d": "d:", "urn:u": "p:"}[namespace]
-    name = draw(st.sampled_from(["*", prefix + local, prefix + local, draw(st.sampled_from(NAMES))]))
-    alike = siblings if name == "*" else [sibling for sibling in siblings if sibling.name == element.name]
-    position = draw(st.sampled_from(["", f"[{alike.index(element) + 1}]", f"[{draw(st.integers(0, 4))}]"]))
-    plain = [(key, value) for key, value in element.attributes.items() if "\x01" not in key]
-    attribute = ""
-    if draw(st.booleans()):
-        key, value = draw(st.sampled_from([*plain, ("a", "1"), ("b", "new")]))
-        attribute = f"[@{key}={quoted(value)}]"
-    return name + position + attribute
-
-
-@st.composite
-def selectors(draw: st.DrawFn, document: bytes, *, terminal: bool = True) -> str:
-    """A node selector that has to do with the document."""
-    element = scan(document)
-    path = [draw(steps(element, [element]))]
-    for _ in range(draw(st.integers(0, 4))):
-        siblings = element.children
-        if not siblings:
-            break
-        element = draw(st.sampled_from(siblings))
-        path.append(draw(steps(element, siblings)))
-    if terminal and not draw(st.integers(0, 3)):
-        path.append(draw(st.sampled_from(["@a", "@b", "@é", "@p:a", "@d:a", "@xml:lang"])))
-    return "/".join(path)
 
 
 def preorder(element: Element) -> Iterator[Element]:
@@ -120,16 +37,6 @@ def preorder(element: Element) -> Iterator[Element]:
 def clark(name: str) -> str:
     namespace, separator, local = name.rpartition("\x01")
     return f"{{{namespace}}}{local}" if separator else local
-
-
-def undone(old: bytes, new: bytes, start: int, body: bytes) -> bool:
-    """Whether `new` is `old` with `body` added at `start`, or with the tag of an empty parent opened for it."""
-    assert new[start : start + len(body)] == body
-    before, after = new[:start], new[start + len(body) :]
-    if before + after == old:
-        return True
-    end_tag, bracket, rest = after.partition(b">")
-    return bool(bracket) and end_tag.startswith(b"</") and before[:-1] + b"/>" + rest == old
 
 
 @bounded
@@ -200,19 +107,6 @@ def test_what_was_put_is_what_is_got_and_nothing_else_moved(data: st.DataObject)
         assert undone(document, edited, start, body)
     else:
         assert edit.delete_node(edited, selector) == document
-
-
-def bodies(selector: NodeSelector) -> st.SearchStrategy[bytes]:
-    if selector.attribute is None:
-        return elements.map(str.encode)
-    return st.sampled_from(VALUES).map(lambda value: f"'{value}'".encode())
-
-
-def place(document: bytes, selector: NodeSelector) -> int:
-    path = locate(scan(document), selector.steps)
-    if selector.attribute is None:
-        return path[-1].start
-    return next(span.value for span in attribute_spans(document, path) if span.name == selector.attribute.name)
 
 
 @bounded

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Mapping
 
 Fields = Sequence[tuple[bytes, bytes]]
-Exchange = Callable[[str, bytes, Fields, bytes], Awaitable["Answer"]]
+Exchange = Callable[[str, bytes, Fields, bytes], Coroutine[Any, Any, "Answer"]]
 """(method, target, fields, body) -> answer."""
 
 

@@ -21,8 +21,11 @@ from xcap.sources import standard_sources
 from xcap.storage.memory import MemoryCredentialStore, MemoryDocumentStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.http import Answer, Exchange
-    from xcap.ports import Change
+    from xcap.core.usage import ApplicationUsage
+    from xcap.ports import Change, CredentialStore, DocumentStore
 
 BILL, JOE, OPERATOR = "sip:bill@example.com", "sip:joe@example.com", "sip:operator@example.com"
 PASSWORD = "open sesame"
@@ -35,13 +38,22 @@ class _Nobody:
         """No change is of interest here."""
 
 
-async def application() -> XcapApp:
-    """With the root `/`, as in the RFC's examples; whom the local peer names is believed."""
-    usages, store, credentials = (
-        Usages([*STANDARD, WATCHERS, TEST, PLAIN]),
-        MemoryDocumentStore(),
-        MemoryCredentialStore(),
-    )
+async def _not_at_all(seconds: float) -> None:
+    """A refused login takes its time, but not in tests."""
+
+
+async def application(
+    more: Iterable[ApplicationUsage] = (),
+    documents: DocumentStore | None = None,
+    credentials: CredentialStore | None = None,
+) -> XcapApp:
+    """With the root `/`, as in the RFC's examples; whom the local peer names is believed, and guessing is free.
+
+    more: usages beside those. Without stores, what is stored is in memory.
+    """
+    usages = Usages([*STANDARD, WATCHERS, TEST, PLAIN, *more])
+    store = documents or MemoryDocumentStore()
+    credentials = credentials or MemoryCredentialStore()
     for user in (BILL, JOE, OPERATOR):
         await credentials.put(Credential.of(user, "example.com", PASSWORD))
 
@@ -53,7 +65,8 @@ async def application() -> XcapApp:
         usages, store, _Nobody(), sources=sources, in_use=is_user, is_user=is_user, trusted=[OPERATOR]
     )
     rules = AuthenticationRules(domains=("example.com",), trusted_peers=(ip_network("127.0.0.1"),))
-    authenticator = DigestAuthenticator(credentials, Nonces(b"of tests"), rules, Throttle())
+    throttle = Throttle(user_failures=0, source_failures=0)
+    authenticator = DigestAuthenticator(credentials, Nonces(b"of tests"), rules, throttle, sleep=_not_at_all)
     return XcapApp(service, authenticator, "/", usages)
 
 
