@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import ipaddress
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,7 +48,7 @@ class Unresolvable(Exception):
     """The URI names no place that a request can be sent to."""
 
 
-@functools.lru_cache(maxsize=65_536)
+@functools.lru_cache(maxsize=4096)
 def target_of(uri: str) -> Target:
     """Read the next hop from a Request-URI or Route URI. Raises Unresolvable: not sip, or a transport we don't have."""
     try:
@@ -65,8 +64,8 @@ def target_of(uri: str) -> Target:
 
 def _is_numeric(host: str) -> bool:
     try:
-        ipaddress.ip_address(host)
-    except ValueError:
+        socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
+    except OSError:
         return False
     return True
 

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 REFUSAL_KEPT = 300.0
 """Seconds for which a peer that took no TCP connection gets large requests by UDP without another attempt."""
+MAX_KNOWN = 131_072
+"""Next hops of which the flow is remembered."""
 MAX_REFUSALS = 65_536
 """Peers of which that is remembered."""
 
@@ -45,6 +47,8 @@ class Ways:
         self._at: dict[Address, UdpSocket | None] = {}
         """Answers of `datagrams_at`; as many as this machine has addresses."""
         self._listeners: list[Address] = []
+        self._known: dict[tuple[str, Address | None], Flow] = {}
+        """UDP flows by next hop and our address that the peer spoke to."""
         self._connecting: dict[Address, list[tuple[Flow | None, Found]]] = {}
         """Who waits for a connection, each with the UDP flow that it would do with."""
         self._refusals: dict[Address, float] = {}
@@ -64,11 +68,17 @@ class Ways:
 
     # -- from a request to a flow -----------------------------------------------------------------------------------
 
-    def find(self, request: Outgoing, *, came_on: Flow | None, found: Found) -> None:
-        """Find the flow for a request; `came_on`, the flow of what it answers to, is taken if it still lives."""
+    def known(self, request: Outgoing, came_on: Flow | None) -> Flow | None:
+        """The flow for a request, if that is known at once: `came_on`, the flow of what it answers to, while that is
+        a live connection, or the one by which the next hop was reached before. None if `find` has to see.
+        """
         if came_on is not None and came_on.connection and self._streams.is_live(came_on):
-            found(came_on)
-            return
+            return came_on
+        flow = self._known.get((request.next_hop, came_on.local if came_on else None))
+        return None if flow is None or is_large(request) else flow
+
+    def find(self, request: Outgoing, *, came_on: Flow | None, found: Found) -> None:
+        """Find the flow for a request of which it is not `known`."""
         try:
             target = target_of(request.next_hop)
         except Unresolvable as error:
@@ -76,9 +86,17 @@ class Ways:
             found(None)
             return
         if target.numeric:
+            self._learn(request, target, came_on)
             self._choose(request, target.transport, target.address, came_on, found)
         else:
             self._spawn(self._look_up(request, target, came_on, found))
+
+    def _learn(self, request: Outgoing, target: Target, came_on: Flow | None) -> None:
+        """Remember by which UDP flow this next hop, whose address is its name, is reached."""
+        if target.transport is Transport.UDP and (datagrams := self._datagrams_towards(target.address, came_on)):
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[request.next_hop, came_on.local if came_on else None] = datagrams.flow_to(target.address)
 
     async def _look_up(self, request: Outgoing, target: Target, came_on: Flow | None, found: Found) -> None:
         try:

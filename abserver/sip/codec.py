@@ -103,6 +103,24 @@ def _parse_fields(lines: list[str], longest: int) -> dict[str, list[str]]:
     return rows
 
 
+class UnreadHeaders(Headers):
+    """The header fields of a message without body that is known to be well-formed, not read before somebody asks."""
+
+    __slots__ = ("_head",)
+
+    def __init__(self, head: str) -> None:
+        """head: start line and fields, with the empty line after them."""
+        self._head = head
+
+    def __getattr__(self, name: str) -> dict[str, list[str]]:
+        """Called for an attribute that is not set: for the fields, once."""
+        if name != "_rows":
+            raise AttributeError(name)
+        self._rows = _parse_fields(self._head.split("\r\n")[1:-2], DEFAULT_LIMITS.line)
+        del self._rows["Content-Length"]
+        return self._rows
+
+
 def _unusual_name(text: str) -> str:
     name = text.rstrip(" \t")
     if not is_token(name):

@@ -1,4 +1,7 @@
-"""What the endpoint asks its shell to do, and tells it (the sans-IO seam: nothing here does anything)."""
+"""What the endpoint asks its shell to do, and tells it (the sans-IO seam: nothing here does anything).
+
+Values, though not all are frozen: those that every message makes are not, since freezing costs more than making.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ TransactionId = NewType("TransactionId", tuple[str, ...])
 """What a transaction is matched by (§17.1.3, §17.2.3): branch and method at a client, with sent-by at a server."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Transmit:
     """Put these bytes on that flow."""
 
@@ -21,7 +24,7 @@ class Transmit:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestReceived:
     """A request to answer by `Endpoint.respond`. It has passed `uas.check`; its top Via is stamped."""
 
@@ -31,7 +34,7 @@ class RequestReceived:
     """Where it came from."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseReceived:
     """A response to a request of ours: any number of provisional ones, then one final."""
 

@@ -3,13 +3,17 @@
 It parses, keeps the transactions of both sides, matches what comes to them, and answers by itself what needs no user:
 broken requests (400), merged ones (482), INVITE (405, without state), CANCEL. ACK and strays are dropped.
 
+A client transaction is forgotten with its final response, though Figure 6 keeps it in Completed until timer K. All that
+Completed does is to drop responses, and a response that fits no transaction is dropped as well (§18.1.2), so nobody can
+tell the difference; but in a large fan-out a hundred thousand would lie here at a time.
+
 Laws: every request that `send` took ends in exactly one of ResponseReceived with a final response, TimedOut and
 TransportFailed. No bytes from a peer raise anything here. All timers of all transactions are behind one deadline.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING
 
 from abserver.sip import client_transaction, routing, server_transaction
@@ -30,6 +34,7 @@ from abserver.sip.headers import MAGIC_COOKIE, Via
 from abserver.sip.identifiers import new_branch
 from abserver.sip.message import Request, Response
 from abserver.sip.outgoing import Outgoing
+from abserver.sip.plain import read_plain
 from abserver.sip.server_transaction import ServerTransaction
 from abserver.sip.timers import Agenda
 from abserver.sip.uas import check, make_response
@@ -39,35 +44,50 @@ if TYPE_CHECKING:
 
     from abserver.sip.transport import Flow
 
-_SLACK = 1000
+MAX_RECEIVED = 262_144
+"""Transactions of peers at once: timer J keeps each for 32 s over UDP, so this is 8,000 requests in a second."""
+MAX_KEPT = 256 * 1024 * 1024
+"""Bytes of responses that are kept for retransmitted requests."""
+BUSY_SECONDS = "32"
+"""Retry-After of the 503 beyond these bounds: until timer J has freed all that is kept now."""
+
+_SLACK = 4096
 """Entries of finished transactions that the agenda may hold beyond those that live, before it is swept."""
 
 _ANSWERED = Request("", "")
 """Takes the place of a request that nothing copies from any more: many wait for timer J."""
 
 
-@dataclass(slots=True)
-class _Sent:
+class _Sent(ClientTransaction):
     """A request of ours in its transaction."""
 
-    machine: ClientTransaction
-    flow: Flow
-    data: bytes
+    __slots__ = ("data", "flow", "hop", "id")
+
+    def __init__(self, transaction_id: TransactionId, flow: Flow, hop: str, data: bytes, now: float) -> None:
+        ClientTransaction.__init__(self, reliable=flow.transport.reliable, now=now)
+        self.id = transaction_id
+        self.flow = flow
+        self.hop = hop
+        """What names us in the Via (§18.1.2)."""
+        self.data = data
 
 
-@dataclass(slots=True)
-class _Received:
+class _Received(ServerTransaction):
     """A peer's request in its transaction."""
 
-    machine: ServerTransaction
-    flow: Flow
-    """Where responses go."""
-    request: Request
-    """What a 100 copies from; _ANSWERED once the final response is there."""
-    merge_key: tuple[str, ...] | None = None
-    """Its place among the originals, if it has one."""
-    response: bytes = b""
-    """The last one."""
+    __slots__ = ("flow", "id", "merge_key", "request", "response")
+
+    def __init__(self, transaction_id: TransactionId, flow: Flow, request: Request, now: float) -> None:
+        ServerTransaction.__init__(self, reliable=flow.transport.reliable, now=now)
+        self.id = transaction_id
+        self.flow = flow
+        """Where responses go."""
+        self.request = request
+        """What a 100 copies from; _ANSWERED once the final response is there."""
+        self.merge_key: int | None = None
+        """Its place among the originals, if it has one."""
+        self.response = b""
+        """The last one."""
 
 
 class Endpoint:
@@ -79,15 +99,22 @@ class Endpoint:
         self._branches = branches
         self._sent: dict[TransactionId, _Sent] = {}
         self._received: dict[TransactionId, _Received] = {}
-        self._originals: set[tuple[str, ...]] = set()
-        """Requests outside of dialogs by From tag, Call-ID and CSeq: what makes a merged request (§8.2.2.2)."""
-        self._on_connection: dict[int, set[TransactionId]] = {}
-        self._agenda: Agenda[TransactionId] = Agenda()
+        self._kept = 0
+        """Bytes of responses in them."""
+        self._originals: set[int] = set()
+        """Requests outside of dialogs by hash of From tag, Call-ID and CSeq: what makes a merged request (§8.2.2.2)."""
+        self._on_connection: dict[int, set[_Sent | _Received]] = {}
+        self._agenda: Agenda[_Sent | _Received] = Agenda()
 
     # What comes from the network
 
     def receive(self, data: bytes, flow: Flow, now: float) -> list[Effect]:
         """Take one datagram, or one frame of a stream, that came on `flow`."""
+        plain = read_plain(data)
+        if plain is not None:
+            sent = self._sent.get(TransactionId((plain.branch, plain.method)))
+            if sent is not None and sent.hop == plain.hop:
+                return self._settle(sent, plain.response, now)
         try:
             message = parse(data)
             if isinstance(message, Response):
@@ -115,27 +142,34 @@ class Endpoint:
 
     def _receive_response(self, response: Response, now: float) -> list[Effect]:
         via = response.via
-        transaction_id = TransactionId((via.branch or "", response.cseq.method))
-        sent = self._sent.get(transaction_id)
+        sent = self._sent.get(TransactionId((via.branch or "", response.cseq.method)))
         if sent is None or not routing.names_us(via, sent.flow) or len(response.headers.elements("Via")) > 1:
             return []  # a stray, or not for us (§18.1.2, §8.1.3.3)
-        effects = sent.machine.receive(response.status, now)
-        self._settle_sent(transaction_id, sent)
-        return [ResponseReceived(transaction_id, response) for _ in effects]
+        return self._settle(sent, response, now)
+
+    def _settle(self, sent: _Sent, response: Response, now: float) -> list[Effect]:
+        """Pass a response up, and forget the transaction if that was the final one."""
+        sent.receive(response.status, now)
+        if sent.state is not client_transaction.State.PROCEEDING:
+            self._forget_sent(sent)
+        return [ResponseReceived(sent.id, response)]
 
     def _receive_request(self, request: Request, flow: Flow, now: float) -> list[Effect]:
         via = _stamp_top(request, flow)
         transaction_id = _server_key(request, via)
         known = self._received.get(transaction_id)
         if known is not None:
-            return self._carry_out_received(transaction_id, known, known.machine.receive())
+            return self._carry_out_received(known, known.receive())
         back = routing.response_flow(via, flow)
         if request.method == "INVITE":
             response = make_response(request, 405, headers=[("Allow", ", ".join(self._allow))])
             return [Transmit(back, serialize(response))]
-        received = _Received(ServerTransaction(reliable=flow.transport.reliable, now=now), back, request)
+        if len(self._received) >= MAX_RECEIVED or self._kept >= MAX_KEPT:
+            response = make_response(request, 503, headers=[("Retry-After", BUSY_SECONDS)])
+            return [Transmit(back, serialize(response))]
+        received = _Received(transaction_id, back, request, now)
         self._received[transaction_id] = received
-        self._watch(transaction_id, received)
+        self._watch(received)
         if request.method == "CANCEL":
             found = any((*transaction_id[:2], method) in self._received for method in self._allow)
             return self.respond(transaction_id, make_response(request, 200 if found else 481), now)
@@ -146,15 +180,19 @@ class Endpoint:
     # What comes from above
 
     def send(self, request: Request | Outgoing, flow: Flow, now: float) -> tuple[TransactionId, list[Effect]]:
-        """Send a request in a transaction of its own; the endpoint adds the Via. Any method but INVITE and ACK."""
+        """Send a request in a transaction of its own; the endpoint adds the Via. Any method but INVITE and ACK.
+
+        Raises ValueError for a line break within a field, SipSyntaxError for a Route that is none.
+        """
         if isinstance(request, Request):
             request = Outgoing.of(request)
         branch = self._branches()
+        hop = routing.hop_of(flow.transport, flow.local)
         transaction_id = TransactionId((branch, request.method))
-        data = request.written(routing.via_of(flow, branch))
-        sent = _Sent(ClientTransaction(reliable=flow.transport.reliable, now=now), flow, data)
+        data = request.written(routing.via_of(hop, branch))
+        sent = _Sent(transaction_id, flow, hop, data, now)
         self._sent[transaction_id] = sent
-        self._watch(transaction_id, sent)
+        self._watch(sent)
         return transaction_id, [Transmit(flow, data)]
 
     def respond(self, transaction_id: TransactionId, response: Response, now: float) -> list[Effect]:
@@ -166,122 +204,124 @@ class Endpoint:
         if received is None:
             return []
         data = serialize(response)  # first: a response that cannot be written leaves the transaction to another one
-        effects = received.machine.respond(response.status, now)
+        effects = received.respond(response.status, now)
         if effects:
-            received.response = data
+            self._keep(received, data)
             received.request = _ANSWERED
-        return self._carry_out_received(transaction_id, received, effects)
+        return self._carry_out_received(received, effects)
 
     # What comes from the clock and the shells
 
     def next_deadline(self) -> float | None:
         """When to call `expire` at the latest; a call at that time may find nothing to do."""
-        return self._agenda.next()
+        deadline = self._agenda.next
+        return None if deadline == math.inf else deadline
 
     def expire(self, now: float) -> list[Effect]:
         """Fire all timers that are due by `now`."""
         effects: list[Effect] = []
-        while (transaction_id := self._agenda.pop_due(now)) is not None:
-            if (sent := self._sent.get(transaction_id)) is not None:
-                effects += self._carry_out_sent(transaction_id, sent, sent.machine.expire(now))
-                self._remind(transaction_id, sent)
-            elif (received := self._received.get(transaction_id)) is not None:
-                effects += self._carry_out_received(transaction_id, received, received.machine.expire(now))
-                self._remind(transaction_id, received)
+        for transaction in self._agenda.take_due(now):
+            if isinstance(transaction, _Sent):
+                if transaction.id in self._sent:
+                    effects += self._carry_out_sent(transaction, transaction.expire(now))
+                    self._agenda.add(transaction.next_deadline(), transaction)
+            elif transaction.state is not server_transaction.State.TERMINATED:
+                effects += self._carry_out_received(transaction, transaction.expire(now))
+                self._agenda.add(transaction.next_deadline(), transaction)
         return effects
 
     def flow_failed(self, flow: Flow) -> list[Effect]:
         """Take word that nothing can be sent on this flow: a closed connection, an ICMP error (§17.1.4, §18.4)."""
         effects: list[Effect] = []
-        for transaction_id in self._transactions_on(flow):
-            if (sent := self._sent.get(transaction_id)) is not None:
-                effects += self._carry_out_sent(transaction_id, sent, sent.machine.transport_failed())
+        for transaction in self._transactions_on(flow):
+            if isinstance(transaction, _Sent):
+                effects += self._carry_out_sent(transaction, transaction.transport_failed())
             else:
-                received = self._received[transaction_id]
-                effects += self._carry_out_received(transaction_id, received, received.machine.transport_failed())
+                effects += self._carry_out_received(transaction, transaction.transport_failed())
         return effects
 
     # Transactions
 
-    def _watch(self, transaction_id: TransactionId, transaction: _Sent | _Received) -> None:
+    def _watch(self, transaction: _Sent | _Received) -> None:
         """Take a new transaction into the agenda and the index of connections."""
         if transaction.flow.connection:
-            self._on_connection.setdefault(transaction.flow.connection, set()).add(transaction_id)
+            self._on_connection.setdefault(transaction.flow.connection, set()).add(transaction)
         if len(self._agenda) > 2 * (len(self._sent) + len(self._received)) + _SLACK:
-            self._agenda.keep(lambda key: key in self._sent or key in self._received)
-        self._remind(transaction_id, transaction)
+            self._agenda.keep(self._lives)
+        self._agenda.add(transaction.next_deadline(), transaction)
 
-    def _remind(self, transaction_id: TransactionId, transaction: _Sent | _Received) -> None:
-        """Look at the transaction again when its first timer fires; one entry each is enough (`Agenda`)."""
-        deadline = transaction.machine.deadlines.next()
-        if deadline is not None:
-            self._agenda.add(deadline, transaction_id)
+    def _lives(self, transaction: _Sent | _Received) -> bool:
+        return transaction.id in (self._sent if isinstance(transaction, _Sent) else self._received)
 
-    def _carry_out_sent(
-        self, transaction_id: TransactionId, sent: _Sent, effects: list[client_transaction.Effect]
-    ) -> list[Effect]:
+    def _carry_out_sent(self, sent: _Sent, effects: list[client_transaction.Effect]) -> list[Effect]:
         carried_out: list[Effect] = []
         for effect in effects:
             match effect:
                 case client_transaction.Effect.SEND:
                     carried_out.append(Transmit(sent.flow, sent.data))
                 case client_transaction.Effect.TIMED_OUT:
-                    carried_out.append(TimedOut(transaction_id))
+                    carried_out.append(TimedOut(sent.id))
                 case _:
-                    carried_out.append(TransportFailed(transaction_id))
-        self._settle_sent(transaction_id, sent)
+                    carried_out.append(TransportFailed(sent.id))
+        if sent.state is client_transaction.State.TERMINATED:
+            self._forget_sent(sent)
         return carried_out
 
-    def _settle_sent(self, transaction_id: TransactionId, sent: _Sent) -> None:
-        match sent.machine.state:
-            case client_transaction.State.COMPLETED:
-                sent.data = b""  # never sent again: many wait here for timer K
-            case client_transaction.State.TERMINATED:
-                del self._sent[transaction_id]
-                self._leave_connection(transaction_id, sent.flow)
-            case _:
-                pass
+    def _forget_sent(self, sent: _Sent) -> None:
+        del self._sent[sent.id]
+        sent.data = b""  # the agenda may hold it for a while
+        self._leave_connection(sent)
 
-    def _carry_out_received(
-        self, transaction_id: TransactionId, received: _Received, effects: list[server_transaction.Effect]
-    ) -> list[Effect]:
+    def _carry_out_received(self, received: _Received, effects: list[server_transaction.Effect]) -> list[Effect]:
         carried_out: list[Effect] = []
         for effect in effects:
             match effect:
                 case server_transaction.Effect.SEND:
                     carried_out.append(Transmit(received.flow, received.response))
                 case server_transaction.Effect.SEND_TRYING:
-                    received.response = serialize(make_response(received.request, 100))
+                    self._keep(received, serialize(make_response(received.request, 100)))
                     carried_out.append(Transmit(received.flow, received.response))
                 case _:
-                    carried_out.append(TransportFailed(transaction_id))
-        if received.machine.state is server_transaction.State.TERMINATED:
-            del self._received[transaction_id]
-            self._leave_connection(transaction_id, received.flow)
-            if received.merge_key is not None:
-                self._originals.discard(received.merge_key)
+                    carried_out.append(TransportFailed(received.id))
+        if received.state is server_transaction.State.TERMINATED:
+            self._forget_received(received)
         return carried_out
 
-    def _leave_connection(self, transaction_id: TransactionId, flow: Flow) -> None:
-        if flow.connection:
-            others = self._on_connection[flow.connection]
-            others.discard(transaction_id)
-            if not others:
-                del self._on_connection[flow.connection]
+    def _keep(self, received: _Received, data: bytes) -> None:
+        """Make this the last response."""
+        self._kept += len(data) - len(received.response)
+        received.response = data
 
-    def _transactions_on(self, flow: Flow) -> list[TransactionId]:
+    def _forget_received(self, received: _Received) -> None:
+        del self._received[received.id]
+        self._keep(received, b"")
+        received.request = _ANSWERED
+        self._leave_connection(received)
+        if received.merge_key is not None:
+            self._originals.discard(received.merge_key)
+
+    def _leave_connection(self, transaction: _Sent | _Received) -> None:
+        connection = transaction.flow.connection
+        if connection:
+            others = self._on_connection[connection]
+            others.discard(transaction)
+            if not others:
+                del self._on_connection[connection]
+
+    def _transactions_on(self, flow: Flow) -> list[_Sent | _Received]:
         if flow.connection:
             return list(self._on_connection.get(flow.connection, ()))
-        sent = [key for key, transaction in self._sent.items() if transaction.flow == flow]
-        return sent + [key for key, transaction in self._received.items() if transaction.flow == flow]
+        every: list[_Sent | _Received] = [*self._sent.values(), *self._received.values()]
+        return [transaction for transaction in every if transaction.flow == flow]
 
     def _claim(self, received: _Received, request: Request) -> bool:
         """Note a request outside of a dialog as the original of what may arrive by other paths; False if it is such a
-        copy itself (§8.2.2.2).
+        copy itself (§8.2.2.2). A hash is enough: nobody outside knows its key, and two that are equal by chance cost a
+        client a second attempt.
         """
         if request.to.tag is not None:
             return True
-        key = (request.call_id, request.from_.tag or "", str(request.cseq))
+        key = hash((request.call_id, request.from_.tag, request.cseq.number, request.method))
         if key in self._originals:
             return False
         self._originals.add(key)

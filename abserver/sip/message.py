@@ -202,9 +202,9 @@ class _Typed:
         return tags
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request(_Typed):
-    """A request (§7.1)."""
+    """A request (§7.1). A value: not frozen only because freezing costs more than making one."""
 
     method: str
     uri: str
@@ -213,9 +213,9 @@ class Request(_Typed):
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response(_Typed):
-    """A response (§7.2)."""
+    """A response (§7.2). A value, like Request."""
 
     status: int
     """100 to 699."""

@@ -6,12 +6,13 @@ no peer can write, is what its `received` and `rport` say from here on.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abserver.sip.grammar import bare_host
-from abserver.sip.transport import Address, Flow
+from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
     from abserver.sip.headers import Via
@@ -33,9 +34,15 @@ def is_large(request: Outgoing) -> bool:
     return size > LARGEST_DATAGRAM_REQUEST
 
 
-def via_of(flow: Flow, branch: str) -> str:
-    """Our Via for a request that leaves on `flow`; it asks for symmetric responses (RFC 3581 §3)."""
-    return f"SIP/2.0/{flow.transport.value} {flow.local};branch={branch};rport"
+@functools.lru_cache(maxsize=1024)
+def hop_of(transport: Transport, local: Address) -> str:
+    """Protocol and sent-by of our Via on flows of that transport from that address of ours."""
+    return f"SIP/2.0/{transport.value} {local}"
+
+
+def via_of(hop: str, branch: str) -> str:
+    """Our Via; it asks for symmetric responses (RFC 3581 §3)."""
+    return f"{hop};branch={branch};rport"
 
 
 def names_us(via: Via, flow: Flow) -> bool:

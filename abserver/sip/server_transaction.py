@@ -8,8 +8,9 @@ can't answer in time does not answer. That last rule has a timer here, so that n
 from __future__ import annotations
 
 import enum
+import math
 
-from abserver.sip.timers import T1, T2, TRANSACTION_TIMEOUT, Deadlines
+from abserver.sip.timers import T1, T2, TRANSACTION_TIMEOUT
 
 
 def _time_until_t2() -> float:
@@ -33,14 +34,6 @@ class State(enum.Enum):
     TERMINATED = "to be destroyed at once"
 
 
-class Timer(enum.Enum):
-    """Timers of this transaction; only J has its name from Table 4."""
-
-    TRYING = "send a 100 (RFC 4320 §4.1)"
-    GIVE_UP = "the client's Timer F has fired: no answer is of use any more (RFC 4320 §4.2)"
-    J = "answer retransmitted requests"
-
-
 class Effect(enum.Enum):
     """What the owner is to do."""
 
@@ -52,23 +45,27 @@ class Effect(enum.Enum):
 class ServerTransaction:
     """One request of a peer and the answer to it."""
 
-    __slots__ = ("deadlines", "reliable", "state")
+    __slots__ = ("_end_at", "_trying_at", "reliable", "state")
 
     def __init__(self, *, reliable: bool, now: float) -> None:
         """Enter Trying; the owner passes the request to the transaction user along with this."""
         self.reliable = reliable
         self.state = State.TRYING
-        self.deadlines: Deadlines[Timer] = Deadlines()
-        self.deadlines.set(Timer.TRYING, now + TRYING_DELAY)
-        self.deadlines.set(Timer.GIVE_UP, now + TRANSACTION_TIMEOUT)
+        self._trying_at = now + TRYING_DELAY
+        """When a 100 is sent (RFC 4320 §4.1)."""
+        self._end_at = now + TRANSACTION_TIMEOUT
+        """When the client's timer F has fired, and no answer is of use any more (RFC 4320 §4.2). In Completed timer J:
+        answer retransmitted requests no more."""
+
+    def next_deadline(self) -> float:
+        """When the first timer fires; infinity if none runs."""
+        return self._trying_at if self._trying_at < self._end_at else self._end_at
 
     def receive(self) -> list[Effect]:
         """Take a retransmission of the request."""
-        match self.state:
-            case State.PROCEEDING | State.COMPLETED:
-                return [Effect.SEND]
-            case _:
-                return []  # "any further request retransmissions are discarded"
+        if self.state is State.PROCEEDING or self.state is State.COMPLETED:
+            return [Effect.SEND]
+        return []  # "any further request retransmissions are discarded"
 
     def respond(self, status: int, now: float) -> list[Effect]:
         """Take the transaction user's final response; SEND makes it the last one.
@@ -77,34 +74,34 @@ class ServerTransaction:
         """
         if not 200 <= status <= 699 or status == 408:
             raise ValueError(f"a non-INVITE request is not answered {status}")
-        if self.state not in (State.TRYING, State.PROCEEDING):
+        if self.state is not State.TRYING and self.state is not State.PROCEEDING:
             return []  # "Any other final responses [...] MUST be discarded"
-        self.deadlines.clear()
         if self.reliable:
-            self.state = State.TERMINATED  # timer J is zero seconds
+            self._terminate()  # timer J is zero seconds
         else:
             self.state = State.COMPLETED
-            self.deadlines.set(Timer.J, now + TRANSACTION_TIMEOUT)
+            self._trying_at = math.inf
+            self._end_at = now + TRANSACTION_TIMEOUT
         return [Effect.SEND]
 
     def expire(self, now: float) -> list[Effect]:
         """Fire the timers that are due by `now`."""
         effects: list[Effect] = []
-        while (timer := self.deadlines.pop_due(now)) is not None:
-            if timer is Timer.TRYING:
-                self.state = State.PROCEEDING
-                effects.append(Effect.SEND_TRYING)
-            else:
-                self._end()  # timer J, or the client has given up
+        if self._trying_at <= now:
+            self._trying_at = math.inf
+            self.state = State.PROCEEDING
+            effects.append(Effect.SEND_TRYING)
+        if self._end_at <= now:
+            self._terminate()
         return effects
 
     def transport_failed(self) -> list[Effect]:
         """Take word that the last response could not be sent (§17.2.4)."""
-        if self.state in (State.PROCEEDING, State.COMPLETED):
-            self._end()
+        if self.state is State.PROCEEDING or self.state is State.COMPLETED:
+            self._terminate()
             return [Effect.FAILED]
         return []  # nothing was sent yet
 
-    def _end(self) -> None:
+    def _terminate(self) -> None:
         self.state = State.TERMINATED
-        self.deadlines.clear()
+        self._trying_at = self._end_at = math.inf

@@ -80,6 +80,8 @@ class Capabilities:
     """Option tags that a Require may name, in lower case: Supported."""
     body_types: tuple[str, ...] = ()
     """Media types of bodies that some method reads: Accept in a 415."""
+    codings: tuple[str, ...] = ("identity",)
+    """Content-codings that they may have, in lower case: Accept-Encoding in a 415."""
     hosts: frozenset[str] | None = None
     """Lower-case hosts that a Request-URI may name, IPv6 without brackets; None for any."""
 
@@ -201,10 +203,10 @@ def _inspect_require(request: Request, capabilities: Capabilities) -> Response |
 
 
 def _inspect_content(request: Request, capabilities: Capabilities) -> Response | None:
-    if not request.body or _is_optional(request):
+    if not request.body or is_optional(request):
         return None
-    if (request.headers.get("Content-Encoding") or "identity").lower() != "identity":
-        return make_response(request, 415, headers=[("Accept-Encoding", "identity")])
+    if (request.headers.get("Content-Encoding") or "identity").lower() not in capabilities.codings:
+        return make_response(request, 415, headers=[("Accept-Encoding", ", ".join(capabilities.codings))])
     content_type = request.content_type
     if content_type is None:
         raise SipSyntaxError("Missing Content-Type")  # §20.15
@@ -213,7 +215,7 @@ def _inspect_content(request: Request, capabilities: Capabilities) -> Response |
     return make_response(request, 415, headers=[("Accept", ", ".join(capabilities.body_types))])
 
 
-def _is_optional(request: Request) -> bool:
+def is_optional(request: Request) -> bool:
     """Whether the sender can do without the body being understood (`handling`, §20.11)."""
     _, _, params = (request.headers.get("Content-Disposition") or "").lower().partition(";")
     return "handling=optional" in params.replace(" ", "")

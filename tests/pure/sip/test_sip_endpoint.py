@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from abserver.sip import endpoint as endpoint_module
 from abserver.sip.codec import parse, serialize
 from abserver.sip.effects import (
     Effect,
@@ -21,6 +22,7 @@ from abserver.sip.effects import (
 from abserver.sip.endpoint import Endpoint
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.message import Headers, Request, Response
+from abserver.sip.outgoing import Outgoing
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import make_response
 
@@ -269,6 +271,11 @@ def test_a_request_leaves_with_our_via_and_its_answer_comes_up_once(flow: Flow) 
     assert endpoint.receive(answer(request), flow, 0.2) == []
 
 
+def test_a_request_that_is_written_already_leaves_like_any_other() -> None:
+    request = Request("NOTIFY", "sip:bob@192.0.2.4", Headers([("To", "<sip:bob@example.com>"), ("CSeq", "1 NOTIFY")]))
+    assert an_endpoint().send(Outgoing.of(request), UDP, 0.0) == an_endpoint().send(request, UDP, 0.0)
+
+
 def test_sending_leaves_the_request_as_it_was() -> None:
     request = Request("NOTIFY", "sip:a", Headers([("CSeq", "1 NOTIFY")]))
     an_endpoint().send(request, UDP, 0.0)
@@ -301,13 +308,14 @@ def test_a_silent_peer_is_asked_eleven_times_and_then_timed_out() -> None:
     assert endpoint.receive(answer(request), UDP, 133.0) == []
 
 
-def test_an_answered_request_lingers_for_t4_and_is_forgotten() -> None:
+def test_an_answered_request_is_forgotten_and_late_answers_are_dropped() -> None:
+    """§17.1.2.2: timer K absorbs retransmitted answers; without a transaction they are strays (§18.1.2)."""
     endpoint = an_endpoint()
     _, request = sent(endpoint)
-    endpoint.receive(answer(request), UDP, 0.1)
+    assert endpoint.receive(answer(request), UDP, 0.1) != []
+    assert endpoint.receive(answer(request), UDP, 0.2) == []
+    assert endpoint.flow_failed(UDP) == []
     assert endpoint.expire(0.5) == []
-    assert endpoint.next_deadline() == 5.1
-    assert endpoint.expire(5.1) == []
     assert endpoint.next_deadline() is None
 
 
@@ -328,6 +336,55 @@ def test_an_answer_that_is_not_to_this_request_of_ours_is_dropped(via: str, meth
     _, request = sent(endpoint)
     assert endpoint.receive(answer(request, via=via, method=method), UDP, 0.1) == []
     assert endpoint.receive(answer(request), UDP, 0.2) != []
+
+
+def test_a_plain_answer_with_the_sent_by_of_another_is_dropped() -> None:
+    """§18.1.2; and one that spells ours in another way is not."""
+    endpoint = an_endpoint()
+    flow = replace(UDP, local=Address("2001:db8::a", 5060))
+    sent(endpoint, flow)
+    fields = "From: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c\r\nCSeq: 1 NOTIFY\r\nContent-Length: 0\r\n\r\n"
+    head = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP [2001:DB8::{}]:5060;branch=z9hG4bK1\r\n{}"
+    assert endpoint.receive(head.format("B", fields).encode(), flow, 0.1) == []
+    assert endpoint.receive(head.format("A", fields).encode(), flow, 0.1) != []
+
+
+# Bounds
+
+
+def test_more_transactions_than_there_is_room_for_are_a_503_without_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """§8.2.7, §21.5.4: a peer that floods us gets an answer and no memory."""
+    monkeypatch.setattr(endpoint_module, "MAX_RECEIVED", 2)
+    endpoint = an_endpoint()
+    for number in (1, 2):
+        up = received(endpoint, wire(Call_ID=str(number), branch=f"z9hG4bK{number}"))
+        endpoint.respond(up.transaction_id, make_response(up.request, 200), 0.0)
+    full = endpoint.receive(wire(Call_ID="3", branch="z9hG4bK3"), UDP, 0.1)
+    assert status_of(full) == 503
+    assert b"Retry-After: 32\r\n" in only(Transmit, full).data
+    assert status_of(endpoint.receive(wire(Call_ID="1", branch="z9hG4bK1"), UDP, 0.2)) == 200
+    endpoint.expire(32.0)
+    received(endpoint, wire(Call_ID="3", branch="z9hG4bK3"), UDP, 32.1)
+
+
+@FLOWS
+def test_answers_are_kept_within_a_bound_and_freed_with_their_transactions(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint_module, "MAX_KEPT", 1000)
+    endpoint = an_endpoint()
+    for round_ in range(3):
+        for number in range(20):
+            effects = endpoint.receive(
+                wire(Call_ID=f"{round_}-{number}", branch=f"z9hG4bK{number}"), flow, 40.0 * round_
+            )
+            if isinstance(effects[0], Transmit):
+                break
+            up = only(RequestReceived, effects)
+            endpoint.expire(40.0 * round_ + 3.5)  # a 100 is kept as well, in its place the answer
+            endpoint.respond(up.transaction_id, make_response(up.request, 200), 40.0 * round_ + 4)
+        assert number == (19 if flow is TCP else 5)
+        endpoint.expire(40.0 * round_ + 39)
 
 
 # Failures and the clock

@@ -8,7 +8,7 @@ import pytest
 
 from abserver.sip.headers import Via
 from abserver.sip.outgoing import Outgoing
-from abserver.sip.routing import is_large, names_us, response_flow, stamp, via_of
+from abserver.sip.routing import hop_of, is_large, names_us, response_flow, stamp, via_of
 from abserver.sip.transport import Address, Flow, Transport
 
 UDP = Flow(Transport.UDP, Address("192.0.2.10", 5060), Address("192.0.2.1", 9988))
@@ -70,10 +70,11 @@ def test_over_a_connection_the_answer_goes_back_on_it() -> None:
 
 
 def test_our_via_asks_for_symmetric_answers() -> None:
-    assert via_of(UDP, "z9hG4bKx") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKx;rport"
+    assert via_of(hop_of(UDP.transport, UDP.local), "z9hG4bKx") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKx;rport"
     six = Flow(Transport.WSS, Address("2001:db8::1", 443), Address("2001:db8::2", 50000), 1)
-    assert via_of(six, "z9hG4bKx") == "SIP/2.0/WSS [2001:db8::1]:443;branch=z9hG4bKx;rport"
-    assert names_us(Via.parse(via_of(six, "z9hG4bKx")), six)
+    via = via_of(hop_of(six.transport, six.local), "z9hG4bKx")
+    assert via == "SIP/2.0/WSS [2001:db8::1]:443;branch=z9hG4bKx;rport"
+    assert names_us(Via.parse(via), six)
 
 
 @pytest.mark.parametrize("sent_by", ["192.0.2.11:5060", "192.0.2.10:5061", "192.0.2.10", "example.com:5060"])

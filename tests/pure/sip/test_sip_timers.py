@@ -1,62 +1,62 @@
-"""The timer tables: what runs, what is due, in which order."""
+"""The agenda: who is looked at when, in which order, and at what price."""
 
 from __future__ import annotations
 
-import enum
+import math
+import random
 
-from abserver.sip.timers import Agenda, Deadlines
-
-
-class Timer(enum.Enum):
-    A = "one"
-    B = "another"
-
-
-def test_no_timer_runs_at_first() -> None:
-    deadlines: Deadlines[Timer] = Deadlines()
-    assert deadlines.next() is None
-    assert deadlines.pop_due(1e9) is None
-
-
-def test_due_timers_come_earliest_first_and_once() -> None:
-    deadlines: Deadlines[Timer] = Deadlines()
-    deadlines.set(Timer.A, 2.0)
-    deadlines.set(Timer.B, 1.0)
-    assert deadlines.next() == 1.0
-    assert deadlines.pop_due(0.9) is None
-    assert [deadlines.pop_due(2.0), deadlines.pop_due(2.0), deadlines.pop_due(2.0)] == [Timer.B, Timer.A, None]
-
-
-def test_setting_a_timer_again_moves_it() -> None:
-    deadlines: Deadlines[Timer] = Deadlines()
-    deadlines.set(Timer.A, 2.0)
-    deadlines.set(Timer.A, 5.0)
-    assert deadlines.next() == 5.0
-
-
-def test_clearing_stops_every_timer() -> None:
-    deadlines: Deadlines[Timer] = Deadlines()
-    deadlines.set(Timer.A, 2.0)
-    deadlines.clear()
-    assert deadlines.next() is None
+from abserver.sip.timers import Agenda
 
 
 def test_an_agenda_gives_its_entries_in_time_order() -> None:
-    agenda: Agenda[tuple[str, ...]] = Agenda()
-    assert agenda.next() is None
-    agenda.add(3.0, ("late",))
-    agenda.add(1.0, ("early",))
-    assert agenda.next() == 1.0
-    assert agenda.pop_due(0.5) is None
-    assert agenda.pop_due(5.0) == ("early",)
-    assert agenda.pop_due(5.0) == ("late",)
-    assert agenda.pop_due(5.0) is None
+    agenda: Agenda[str] = Agenda()
+    assert agenda.next == math.inf
+    agenda.add(3.0, "late")
+    agenda.add(1.0, "early")
+    assert agenda.next == 1.0
+    assert agenda.take_due(0.5) == []
+    assert agenda.take_due(5.0) == ["early", "late"]
+    assert agenda.take_due(5.0) == []
+    assert agenda.next == math.inf
+
+
+def test_what_never_fires_is_no_entry() -> None:
+    agenda: Agenda[str] = Agenda()
+    agenda.add(math.inf, "never")
+    assert len(agenda) == 0
+
+
+def test_any_order_of_entries_comes_out_sorted_and_not_before_its_time() -> None:
+    agenda: Agenda[float] = Agenda()
+    draw = random.Random(1)
+    times = [draw.random() for _ in range(500)]
+    for at in times:
+        agenda.add(at, at)
+    assert len(agenda) == 500
+    taken: list[float] = []
+    for now in (0.25, 0.5, 1.0):
+        assert agenda.next == min(set(times) - set(taken))
+        taken += agenda.take_due(now)
+        assert taken == sorted(at for at in times if at <= now)
+
+
+def test_timers_of_a_few_lengths_share_as_few_queues() -> None:
+    """What makes an entry cost no search, however many there are."""
+    agenda: Agenda[int] = Agenda()
+    draw = random.Random(1)
+    for step in range(5000):
+        now = step / 100
+        agenda.take_due(now)
+        agenda.add(now + draw.choice([0.5, 4.0, 32.0]), step)
+    assert len(agenda._queues) == 3
 
 
 def test_a_swept_agenda_keeps_the_living_in_order() -> None:
-    agenda: Agenda[tuple[str, ...]] = Agenda()
-    for at in (3.0, 1.0, 2.0):
-        agenda.add(at, (str(at),))
-    agenda.keep(lambda key: key != ("1.0",))
+    agenda: Agenda[float] = Agenda()
+    for at in (3.0, 1.0, 2.0, 0.5):
+        agenda.add(at, at)
+    agenda.keep(lambda at: at not in (3.0, 0.5))
     assert len(agenda) == 2
-    assert [agenda.pop_due(9.0), agenda.pop_due(9.0)] == [("2.0",), ("3.0",)]
+    assert agenda.next == 1.0
+    agenda.add(2.5, 2.5)
+    assert agenda.take_due(9.0) == [1.0, 2.0, 2.5]
