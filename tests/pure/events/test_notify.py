@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from abserver.domain.view import View
 from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD, Entity, Formats
 from abserver.events.notify import notify_request
+from abserver.events.rates import Rates
 from abserver.events.subscription import Notice
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import EventReason, Substate
@@ -59,6 +60,17 @@ def test_an_unchanged_view_is_its_tag_alone_rfc5839_5_3() -> None:
     assert request.headers.get("SIP-ETag") == "tag"
     assert request.body == b""
     assert "Content-Type" not in request.headers
+
+
+def test_what_is_withheld_is_its_tag_alone_rfc5839_6_2() -> None:
+    request = notify(Notice(Substate.ACTIVE, None, 90, None, "old", withheld="tag"))
+    assert request.headers.get("SIP-ETag") == "tag"
+    assert request.body == b""
+
+
+def test_agreed_rates_are_told_rfc6446_4_2() -> None:
+    request = notify(Notice(Substate.ACTIVE, None, 90, VIEW, "tag", rates=Rates(0.5, 0.05)))
+    assert request.headers.get("Subscription-State") == "active;expires=90;max-rate=0.5;min-rate=0.05"
 
 
 def test_the_text_form_has_a_tag_of_its_own() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OLD, NEW = View(b"<old/>", "old"), View(b"<new/>", "new")
 
 
-# -- situations: what came before half a second ago, the last NOTIFY just before that ----------------------------------
+# -- situations: what came before half a second ago, the last NOTIFY just before that ---------------------------------
 
 
 def new() -> Subscription:
@@ -94,7 +94,7 @@ SITUATIONS = (new, pending, active, early, in_flight, failed, silenced, leaving,
 NOW = 0.5
 
 
-# -- inputs ------------------------------------------------------------------------------------------------------------
+# -- inputs -----------------------------------------------------------------------------------------------------------
 
 
 def subscribe(machine: Subscription, *, leaving: bool = False, condition: str | None = None) -> None:
