@@ -95,6 +95,8 @@ def selectors(draw: st.DrawFn, document: bytes, *, terminal: bool = True) -> str
             break
         element = draw(st.sampled_from(siblings))
         path.append(draw(steps(element, siblings)))
+    if not draw(st.integers(0, 3)):
+        path.append(draw(st.sampled_from(["*", "*[1]", *NAMES])))  # perhaps the first child of an empty element
     if terminal and not draw(st.integers(0, 3)):
         path.append(draw(st.sampled_from(["@a", "@b", "@é", "@p:a", "@d:a", "@xml:lang"])))
     return "/".join(path)
