@@ -33,7 +33,7 @@ def notify_request(
     headers = request.headers
     if notice.tag is not None:
         headers.set("SIP-ETag", formats.entity_tag(notice.tag))
-    base = {"base": entity.base} if entity is not None and entity.base is not None else {}
+    base = {"base": formats.entity_tag(entity.base)} if entity is not None and entity.base is not None else {}
     headers.set("Event", str(Event(package.name, event_id, base)))
     state = SubscriptionState(
         notice.standing, expires=notice.expires, reason=notice.reason, params=notice.rates.params()
@@ -43,4 +43,6 @@ def notify_request(
     if entity is None:
         return request
     headers.set("Content-Type", entity.content_type)
+    if entity.coding is not None:
+        headers.set("Content-Encoding", entity.coding)
     return Request(request.method, request.uri, headers, entity.body)

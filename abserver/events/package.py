@@ -21,6 +21,12 @@ class EventPackage:
     """Seconds; a longer wish is shortened (§4.2.1.1)."""
     body_types: tuple[str, ...]
     """Media types that a NOTIFY may carry, the default first (§5.4.5)."""
+    patch_type: str | None = None
+    """Which of them is no full state but a difference: it applies to the default's."""
+    subscribe_types: tuple[str, ...] = ()
+    """Media types that the body of a SUBSCRIBE may have (§5.4.3)."""
+    max_body: int = 8192
+    """Octets of such a body, without its content-coding."""
     pace: float = 5.0
     """Seconds between two NOTIFYs that tell a change, for a subscriber that asks for no max-rate (§5.4.10). The first
     change after a quiet time goes at once; what RFC 6446 §5.2 exempts never waits."""

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from abserver.events.contact_card import DEFAULT_FORMATS, Formats
+from abserver.events.quirks import Quirks
 from abserver.events.rates import NO_RATES, Rates
 
 REMEMBERED = 256
 """JSON texts whose meaning is at hand."""
 
-_Fields = tuple[Formats, Rates, str | None, str | None, bytes, bool]
+_Fields = tuple[Formats, Rates, str | None, bytes, bool, Quirks]
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -30,14 +31,14 @@ class Terms:
     """The bodies that it takes; a SUBSCRIBE without Accept leaves them as they are."""
     rates: Rates = NO_RATES
     """As asked, before the notifier adjusts them (RFC 6446); each SUBSCRIBE names all of them."""
-    coding: str | None = None
-    """`gzip` or `deflate`, if NOTIFY bodies may be packed so."""
     body_type: str | None = None
     """The media type of `body`."""
     body: bytes = b""
     """The document of the SUBSCRIBE: a filter-set (RFC 4661), resource-lists (RFC 5875). None: empty."""
     quenched: bool = False
     """`Suppress-If-Match: *`: nothing of the resource is told until a SUBSCRIBE without it (RFC 5839 §5.2)."""
+    quirks: Quirks = Quirks.NONE
+    """What its user agent needs."""
 
     def shared(self) -> Terms:
         """An equal value, the same for all who ask while anybody holds it."""
@@ -45,7 +46,7 @@ class Terms:
 
     @property
     def _fields(self) -> _Fields:
-        return self.formats, self.rates, self.coding, self.body_type, self.body, self.quenched
+        return self.formats, self.rates, self.body_type, self.body, self.quenched, self.quirks
 
     def to_json(self) -> str:
         """The text that the journal keeps."""
@@ -68,10 +69,12 @@ def _text(terms: Terms) -> str:
         "max_rate": terms.rates.max_rate,
         "min_rate": terms.rates.min_rate,
         "adaptive_min_rate": terms.rates.adaptive_min_rate,
-        "coding": terms.coding,
+        "coding": terms.formats.coding,
+        "always_coded": terms.formats.always_coded,
         "body_type": terms.body_type,
         "body": base64.b64encode(terms.body).decode(),
         "quenched": terms.quenched,
+        "quirks": terms.quirks.value,
     }
     return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
 
@@ -81,10 +84,15 @@ def _terms(text: str) -> Terms:
     fields: dict[str, Any] = json.loads(text)
     rates = Rates(fields.get("max_rate"), fields.get("min_rate"), fields.get("adaptive_min_rate"))
     return Terms(
-        formats=Formats(full=fields["full"], patches=fields.get("patches", False)),
+        formats=Formats(
+            full=fields["full"],
+            patches=fields.get("patches", False),
+            coding=fields.get("coding"),
+            always_coded=fields.get("always_coded", False),
+        ),
         rates=NO_RATES if rates == NO_RATES else rates,
-        coding=fields.get("coding"),
         body_type=fields.get("body_type"),
         body=base64.b64decode(fields.get("body", "")),
         quenched=fields.get("quenched", False),
+        quirks=Quirks(fields.get("quirks", 0)),
     ).shared()

@@ -1,16 +1,24 @@
 """What a SUBSCRIBE asks for, read and checked before anybody is authenticated (RFC 6665 §4.2.1.1).
 
 `read_wish` is the notifier's first look: it gives a Wish, or the response that refuses. Checks that need to know who
-asks, or whose card it is, come later and elsewhere.
+asks, or whose card it is, come later and elsewhere; `agreed` is the last one, when the subscription is at hand that
+the SUBSCRIBE may change. What packages have in common is read here, by what each says of itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from abserver.events import contact_card
-from abserver.sip.uas import make_response
+from abserver.events import codings
+from abserver.events.codings import BodyTooLarge, UnknownCoding
+from abserver.events.formats import negotiate
+from abserver.events.quirks import quirks_of
+from abserver.events.rates import Rates
+from abserver.events.terms import Terms
+from abserver.sip.errors import SipSyntaxError
+from abserver.sip.message import Response
+from abserver.sip.uas import is_optional, make_response
 from abserver.sip.uri import SipUri
 
 if TYPE_CHECKING:
@@ -18,8 +26,9 @@ if TYPE_CHECKING:
 
     from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
+    from abserver.sip.grammar import Params
     from abserver.sip.headers import NameAddr
-    from abserver.sip.message import Request, Response
+    from abserver.sip.message import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,36 +38,108 @@ class Wish:
     package: EventPackage
     event_id: str | None
     """To be echoed in every NOTIFY (RFC 6665 §4.5.2)."""
+    params: Params
+    """What else the Event field says."""
     expires: int
     """Seconds granted; 0 unsubscribes, or polls."""
-    formats: Formats
+    terms: Terms
+    """What this request says, and the usual where it says nothing; a filter-set in it is not read yet (`agreed`)."""
     device: str
     """Which user agent of the watcher asks: see `device_of`."""
     suppress: str | None
     """The entity-tag, or `*`, of Suppress-If-Match (RFC 5839 §5.1)."""
 
+    @property
+    def formats(self) -> Formats:
+        """The bodies that are asked for."""
+        return self.terms.formats
+
 
 def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Response:
-    """Read a SUBSCRIBE; a Response is the refusal: 400, 406, 423 or 489. Raises SipSyntaxError."""
+    """Read a SUBSCRIBE; a Response is the refusal: 400, 406, 413, 415, 423 or 489. Raises SipSyntaxError."""
     event = request.event
     package = next((each for each in packages if event is not None and each.name == event.package), None)
     if event is None or package is None:
         return make_response(request, 489, headers=[("Allow-Events", ", ".join(each.name for each in packages))])
     if package.too_brief(request.expires):
         return make_response(request, 423, headers=[("Min-Expires", str(package.min_expires))])
-    formats = contact_card.negotiate(request.accept)
-    if formats is None:
-        return make_response(request, 406, headers=[("Accept", ", ".join(package.body_types))])
     if request.contact is None:
         return make_response(request, 400, reason="Missing Contact")
+    terms = _terms(request, package, Rates.of(event.params))
+    if isinstance(terms, Response):
+        return terms
     return Wish(
         package=package,
         event_id=event.id,
+        params=event.params,
         expires=package.granted(request.expires),
-        formats=formats,
+        terms=terms,
         device=device_of(request.contact),
         suppress=request.headers.get("Suppress-If-Match"),
     )
+
+
+def _terms(request: Request, package: EventPackage, rates: Rates) -> Terms | Response:
+    formats = negotiate(request, package)
+    if formats is None:
+        accepted = [("Accept", ", ".join(package.body_types)), ("Accept-Encoding", ", ".join(codings.CODINGS))]
+        return make_response(request, 406, headers=accepted)
+    body = _body(request, package)
+    if isinstance(body, Response):
+        return body
+    return Terms(
+        formats=formats,
+        rates=rates,
+        body_type=body[0],
+        body=body[1],
+        quenched=request.headers.get("Suppress-If-Match") == "*",
+        quirks=quirks_of(request.headers.get("User-Agent")),
+    )
+
+
+def _body(request: Request, package: EventPackage) -> tuple[str | None, bytes] | Response:
+    """Media type and content of the body; nothing of one that the sender lets us ignore (RFC 3261 §20.11)."""
+    if not request.body:
+        return None, b""
+    content_type = request.content_type
+    if content_type is not None and content_type.name in package.subscribe_types:
+        try:
+            coding = request.headers.get("Content-Encoding") or codings.IDENTITY
+            return content_type.name, codings.unpack(request.body, coding, package.max_body)
+        except UnknownCoding:
+            understood = ("Accept-Encoding", ", ".join(codings.CODINGS))
+        except BodyTooLarge:
+            return make_response(request, 413)
+    else:
+        understood = ("Accept", ", ".join(package.subscribe_types))
+    if is_optional(request):
+        return None, b""
+    if content_type is None:
+        raise SipSyntaxError("Missing Content-Type")  # RFC 3261 §20.15
+    return make_response(request, 415, headers=[understood])
+
+
+def agreed(request: Request, wish: Wish, held: Terms | None = None) -> Terms | Response:
+    """The terms of a subscription from this SUBSCRIBE on.
+
+    held: those that it has, None for a new one. Rates are named anew by each request (RFC 6446 §5.1), as is silence
+    (RFC 5839 §5.2); formats and a body stay where the request has none of its own (RFC 4660 §5.2.2, RFC 5875 §4.4).
+    """
+    terms = wish.terms
+    if held is None:
+        return terms.shared()
+    return replace(
+        terms,
+        formats=_formats(request, terms.formats, held.formats),
+        body_type=terms.body_type if terms.body else held.body_type,
+        body=terms.body or held.body,
+    ).shared()
+
+
+def _formats(request: Request, asked: Formats, held: Formats) -> Formats:
+    form = asked if "Accept" in request.headers else held
+    coded = asked if "Accept-Encoding" in request.headers else held
+    return replace(form, coding=coded.coding, always_coded=coded.always_coded)
 
 
 def device_of(contact: NameAddr) -> str:

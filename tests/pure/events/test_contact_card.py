@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
 
 from abserver.domain.view import View
-from abserver.events.contact_card import PATCH, TEXT_SUFFIX, VCARD, XCARD, Formats, entity, negotiate
-from abserver.sip.headers import MediaType
+from abserver.events.codings import unpack
+from abserver.events.contact_card import PATCH, VCARD, XCARD, Formats, entity
 from xcap.core import patch
 
 NS = 'xmlns="urn:ietf:params:xml:ns:vcard-4.0"'
@@ -21,34 +21,6 @@ def view(number: str) -> View:
 
 
 OLD, NEW = view("+1"), view("+2")
-
-
-@pytest.mark.parametrize(
-    ("accept", "expected"),
-    [
-        (XCARD, Formats(XCARD, patches=False)),
-        ("*/*", Formats(XCARD, patches=False)),
-        ("application/*", Formats(XCARD, patches=False)),
-        (f"{XCARD}, {PATCH}", Formats(XCARD, patches=True)),
-        (f"{PATCH}, */*;q=0.5", Formats(XCARD, patches=True)),
-        (f"{XCARD}, {PATCH};q=0", Formats(XCARD, patches=False)),
-        (VCARD, Formats(VCARD, patches=False)),
-        ("text/*", Formats(VCARD, patches=False)),
-        (f"{XCARD};q=0.5, {VCARD}", Formats(VCARD, patches=False)),
-        (f"{XCARD};q=0.5, {PATCH}, {VCARD};q=0.4", Formats(XCARD, patches=True)),
-    ],
-)
-def test_accept_chooses_the_bodies_rfc3261_20_1(accept: str, expected: Formats) -> None:
-    assert negotiate(MediaType.parse_list(accept)) == expected
-
-
-def test_without_accept_the_default_is_the_full_xcard_rfc6665_4_1_2_1() -> None:
-    assert negotiate(None) == Formats(XCARD, patches=False)
-
-
-@pytest.mark.parametrize("accept", ["", "application/pidf+xml", PATCH, "*/*;q=0", f"{XCARD};q=0, {VCARD};q=0"])
-def test_an_accept_without_a_full_form_is_not_acceptable(accept: str) -> None:
-    assert negotiate(MediaType.parse_list(accept)) is None
 
 
 def test_the_first_body_is_the_full_view() -> None:
@@ -78,10 +50,15 @@ def test_vcard_text_is_always_whole() -> None:
     assert body.body.startswith(b"BEGIN:VCARD\r\nVERSION:4.0\r\n")
 
 
-def test_each_presentation_has_its_own_tag_rfc5839_6_1() -> None:
-    xml, text = Formats(XCARD, patches=False), Formats(VCARD, patches=False)
-    assert xml.entity_tag("abc") == "abc"
-    assert text.entity_tag("abc") == "abc" + TEXT_SUFFIX
-    assert text.view_tag("abc" + TEXT_SUFFIX) == "abc"
-    assert text.view_tag("abc") is None
-    assert xml.view_tag("abc") == "abc"
+def test_a_body_goes_packed_to_whom_takes_that() -> None:
+    body = entity(NEW, base=None, formats=Formats(XCARD, patches=False, coding="gzip"))
+    assert (body.content_type, body.coding) == (XCARD, "gzip")
+    assert unpack(body.body, "gzip", 10_000) == NEW.content
+
+
+def test_a_small_body_goes_as_it_is_unless_that_is_refused() -> None:
+    patched = Formats(XCARD, patches=True, coding="deflate")
+    assert entity(NEW, base=OLD, formats=patched).coding is None
+    body = entity(NEW, base=OLD, formats=replace(patched, always_coded=True))
+    assert (body.content_type, body.coding, body.base) == (PATCH, "deflate", OLD.tag)
+    assert patch.apply(unpack(body.body, "deflate", 10_000), OLD.content) == NEW.content

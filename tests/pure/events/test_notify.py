@@ -82,3 +82,14 @@ def test_the_text_form_has_a_tag_of_its_own() -> None:
 def test_the_last_notify_tells_why_and_no_duration_rfc6665_4_1_3() -> None:
     request = notify(Notice(Substate.TERMINATED, EventReason.REJECTED, None, None, "old"))
     assert request.headers.get("Subscription-State") == "terminated;reason=rejected"
+
+
+def test_a_packed_body_says_how_and_has_tags_of_its_own_rfc3261_20_12_rfc5839_6_1() -> None:
+    request = notify(
+        Notice(Substate.ACTIVE, None, 90, VIEW, "old"),
+        Entity(PATCH, b"packed", base="old", coding="gzip"),
+        formats=Formats(XCARD, patches=True, coding="gzip"),
+    )
+    assert (request.headers.get("Content-Encoding"), request.body) == ("gzip", b"packed")
+    assert request.headers.get("Event") == "contact-card;base=old-gzip"
+    assert request.headers.get("SIP-ETag") == "tag-gzip"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abserver.events.contact_card import VCARD, XCARD, Formats
+from abserver.events.quirks import Quirks
 from abserver.events.rates import NO_RATES, Rates
 from abserver.events.terms import Terms
 
@@ -19,12 +20,18 @@ RATES = st.none() | st.decimals("0.0000000001", "99.9999999999", places=10).map(
 @given(
     st.builds(
         Terms,
-        formats=st.builds(Formats, full=st.sampled_from([XCARD, VCARD]), patches=st.booleans()),
+        formats=st.builds(
+            Formats,
+            full=st.sampled_from([XCARD, VCARD]),
+            patches=st.booleans(),
+            coding=st.sampled_from([None, "gzip", "deflate"]),
+            always_coded=st.booleans(),
+        ),
         rates=st.builds(Rates, RATES, RATES, RATES),
-        coding=st.sampled_from([None, "gzip", "deflate"]),
         body_type=st.sampled_from([None, "application/simple-filter+xml"]),
         body=st.binary(max_size=20),
         quenched=st.booleans(),
+        quirks=st.sampled_from(Quirks),
     )
 )
 def test_terms_come_back_from_the_journal_as_they_were(terms: Terms) -> None:

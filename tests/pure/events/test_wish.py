@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import gzip
+from dataclasses import replace
+
 import pytest
 
-from abserver.events.contact_card import PACKAGE, XCARD
-from abserver.events.wish import Wish, device_of, read_wish
+from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD
+from abserver.events.quirks import Quirks
+from abserver.events.rates import NO_RATES, Rates
+from abserver.events.terms import Terms
+from abserver.events.wish import Wish, agreed, device_of, read_wish
+from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import NameAddr
 from abserver.sip.message import Headers, Request, Response
 
 INSTANCE = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 
 
-def subscribe(**fields: str | None) -> Request:
+LISTS = "application/resource-lists+xml"
+OTHER = replace(PACKAGE, name="xcap-diff", subscribe_types=(LISTS, "application/other+xml"), max_body=100)
+
+
+def subscribe(body: bytes = b"", **fields: str | None) -> Request:
     headers = Headers(
         [
             ("Via", "SIP/2.0/UDP 127.0.0.1:5999;branch=z9hG4bKx"),
@@ -28,19 +39,28 @@ def subscribe(**fields: str | None) -> Request:
         headers.remove(name.replace("_", "-"))
         if value is not None:
             headers.set(name.replace("_", "-"), value)
-    return Request("SUBSCRIBE", "sip:ann@example.com", headers)
+    return Request("SUBSCRIBE", "sip:ann@example.com", headers, body)
 
 
-def wish(**fields: str | None) -> Wish:
-    found = read_wish(subscribe(**fields), [PACKAGE])
+def wish(body: bytes = b"", **fields: str | None) -> Wish:
+    found = read_wish(subscribe(body, **fields), [PACKAGE, OTHER])
     assert isinstance(found, Wish)
     return found
 
 
-def refusal(**fields: str | None) -> Response:
-    found = read_wish(subscribe(**fields), [PACKAGE])
+def refusal(body: bytes = b"", **fields: str | None) -> Response:
+    found = read_wish(subscribe(body, **fields), [PACKAGE, OTHER])
     assert isinstance(found, Response)
     return found
+
+
+def terms(held: Terms | None = None, body: bytes = b"", **fields: str | None) -> Terms:
+    request = subscribe(body, **fields)
+    found = read_wish(request, [PACKAGE, OTHER])
+    assert isinstance(found, Wish)
+    result = agreed(request, found, held)
+    assert isinstance(result, Terms)
+    return result
 
 
 def test_a_plain_subscribe_gets_the_defaults_of_the_package_rfc6665_5_4() -> None:
@@ -58,7 +78,7 @@ def test_the_event_id_is_part_of_the_subscription_rfc6665_4_5_2() -> None:
 def test_an_event_we_do_not_serve_gets_489_rfc6665_4_2_1_1(event: str | None) -> None:
     response = refusal(Event=event)
     assert response.status == 489
-    assert response.headers.get("Allow-Events") == "contact-card"
+    assert response.headers.get("Allow-Events") == "contact-card, xcap-diff"
 
 
 @pytest.mark.parametrize("expires", ["1", "59"])
@@ -77,6 +97,7 @@ def test_a_body_type_we_cannot_make_gets_406_rfc6665_4_1_2_1() -> None:
     response = refusal(Accept="application/pidf+xml")
     assert response.status == 406
     assert XCARD in (response.headers.get("Accept") or "")
+    assert response.headers.get("Accept-Encoding") == "gzip, deflate"
 
 
 def test_a_subscribe_without_contact_makes_no_dialog_rfc3261_12_1_1() -> None:
@@ -85,6 +106,95 @@ def test_a_subscribe_without_contact_makes_no_dialog_rfc3261_12_1_1() -> None:
 
 def test_suppress_if_match_is_carried_along_rfc5839_5_1() -> None:
     assert wish(Suppress_If_Match="abc").suppress == "abc"
+    assert not wish(Suppress_If_Match="abc").terms.quenched
+    assert wish(Suppress_If_Match="*").terms.quenched
+
+
+def test_the_parameters_of_event_are_rates_and_what_the_package_makes_of_them_rfc6446_5_1() -> None:
+    found = wish(Event="xcap-diff;diff-processing=aggregate;max-rate=0.2")
+    assert found.params["diff-processing"] == "aggregate"
+    assert found.terms.rates == Rates(max_rate=0.2)
+    with pytest.raises(SipSyntaxError):
+        wish(Event="contact-card;max-rate=0")
+
+
+def test_the_user_agent_says_what_it_needs_beside_the_standards() -> None:
+    assert wish(User_Agent="JsSIP 3.13.6").terms.quirks == Quirks.BODY_ALWAYS
+    assert wish().terms.quirks is Quirks.NONE
+
+
+def test_a_body_of_a_type_that_the_package_takes_is_carried_along_rfc6665_5_4_3() -> None:
+    found = wish(b"<list/>", Event="xcap-diff", Content_Type=f"{LISTS};charset=utf-8")
+    assert (found.terms.body_type, found.terms.body) == (LISTS, b"<list/>")
+
+
+def test_a_body_of_another_type_gets_415_with_what_the_package_takes_rfc3261_8_2_3() -> None:
+    response = refusal(b"<list/>", Event="xcap-diff", Content_Type="application/sdp")
+    assert response.status == 415
+    assert response.headers.get("Accept") == f"{LISTS}, application/other+xml"
+    assert refusal(b"<list/>", Content_Type=LISTS).status == 415
+
+
+def test_a_body_is_unpacked_rfc3261_20_12() -> None:
+    packed = gzip.compress(b"<list/>")
+    assert wish(packed, Event="xcap-diff", Content_Type=LISTS, Content_Encoding="gzip").terms.body == b"<list/>"
+
+
+def test_a_body_of_unknown_coding_gets_415_with_those_we_know_rfc3261_8_2_3() -> None:
+    response = refusal(b"x", Event="xcap-diff", Content_Type=LISTS, Content_Encoding="br")
+    assert response.status == 415
+    assert response.headers.get("Accept-Encoding") == "gzip, deflate"
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_a_body_above_the_bound_gets_413_packed_or_not(coding: str | None) -> None:
+    body = b"x" * 101
+    sent = gzip.compress(body) if coding else body
+    assert refusal(sent, Event="xcap-diff", Content_Type=LISTS, Content_Encoding=coding).status == 413
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"Content_Type": "application/sdp"}, {"Content_Type": LISTS, "Content_Encoding": "br"}, {"Content_Type": None}],
+)
+def test_an_optional_body_that_is_not_understood_is_ignored_rfc3261_20_11(fields: dict[str, str | None]) -> None:
+    found = wish(b"x", Event="xcap-diff", Content_Disposition="render;handling=optional", **fields)
+    assert (found.terms.body_type, found.terms.body) == (None, b"")
+
+
+def test_a_body_without_type_or_broken_is_a_400_rfc3261_20_15() -> None:
+    with pytest.raises(SipSyntaxError):
+        wish(b"x", Event="xcap-diff")
+    with pytest.raises(SipSyntaxError):
+        wish(b"x", Event="xcap-diff", Content_Type=LISTS, Content_Encoding="gzip")
+
+
+def test_a_new_subscription_has_the_terms_of_its_subscribe() -> None:
+    found = terms(Accept=VCARD, Accept_Encoding="gzip", Event="contact-card;max-rate=0.5")
+    assert (found.formats.full, found.formats.coding) == (VCARD, "gzip")
+    assert found.rates == Rates(max_rate=0.5)
+    again = terms(Accept=VCARD, Accept_Encoding="gzip", Event="contact-card;max-rate=0.5")
+    assert again is found
+
+
+def test_a_subscribe_without_accept_leaves_the_bodies_as_they_are() -> None:
+    held = terms(Accept=f"{XCARD}, {PATCH}", Accept_Encoding="gzip;q=0.5, identity;q=0")
+    assert terms(held).formats == held.formats
+    assert terms(held, Accept=VCARD).formats == replace(held.formats, full=VCARD, patches=False)
+    assert terms(held, Accept_Encoding="").formats == replace(held.formats, coding=None, always_coded=False)
+
+
+def test_rates_silence_and_user_agent_are_those_of_the_last_subscribe_rfc6446_5_1_rfc5839_5_2() -> None:
+    held = terms(Event="contact-card;max-rate=0.5", Suppress_If_Match="*", User_Agent="JsSIP 3")
+    found = terms(held)
+    assert (found.rates, found.quenched, found.quirks) == (NO_RATES, False, Quirks.NONE)
+
+
+def test_a_body_stays_until_another_comes_rfc5875_4_4() -> None:
+    held = terms(body=b"<old/>", Event="xcap-diff", Content_Type=LISTS)
+    kept = terms(held, Event="xcap-diff")
+    assert (kept.body_type, kept.body) == (LISTS, b"<old/>")
+    assert terms(held, body=b"<new/>", Event="xcap-diff", Content_Type=LISTS).body == b"<new/>"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from abserver.sip.errors import SipSyntaxError
@@ -198,6 +200,8 @@ def test_a_body_that_is_not_understood_is_a_415_that_says_what_is() -> None:
     encoded = refusal(a_request(body=b"x", Content_Type="application/simple-filter+xml", Content_Encoding="gzip"))
     assert encoded.status == 415
     assert encoded.headers.get("Accept-Encoding") == "identity"
+    packers = replace(SERVER, codings=("gzip", "identity"))
+    assert inspect(a_request(body=b"x", Content_Type="application/simple-filter+xml", e="GZIP"), packers) is None
 
 
 def test_a_body_without_type_or_with_a_malformed_one_is_a_400() -> None:
