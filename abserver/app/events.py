@@ -5,6 +5,7 @@ A new event package is a `PackageServer` and one line here.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from abserver.services.relating import Relating
 from abserver.services.subscribing import Subscribing
 from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
-from abserver.sip.transport import Flow, Transport
+from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
@@ -39,8 +40,13 @@ if TYPE_CHECKING:
 
 def contact_at(flow: Flow) -> str:
     """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
-    transport = "" if flow.transport is Transport.UDP else f";transport={flow.transport.value.lower()}"
-    return f"<sip:{flow.local}{transport}>"
+    return _contact(flow.transport, flow.local)
+
+
+@functools.cache
+def _contact(transport: Transport, local: Address) -> str:
+    parameter = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
+    return f"<sip:{local}{parameter}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,27 @@
-"""The NOTIFY request of the contact-card package (docs/contact-card-event-package.md §7)."""
+"""The NOTIFY request, whatever the package (RFC 6665 §4.2.2, RFC 5839 §6.2, docs/contact-card-event-package.md §7).
+
+A change of one card is thousands of NOTIFYs that differ in their dialog and in the seconds that remain; the rest is
+written once and shared.
+"""
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+from abserver.events.rates import NO_RATES
+from abserver.sip.codec import write_fields
 from abserver.sip.headers import Event, SubscriptionState
-from abserver.sip.message import Request
 
 if TYPE_CHECKING:
     from abserver.events.contact_card import Entity, Formats
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
     from abserver.sip.dialog import Dialog
+    from abserver.sip.outgoing import Outgoing
+
+REMEMBERED = 4096
+"""Texts of fields that are at hand."""
 
 
 def notify_request(
@@ -23,26 +33,46 @@ def notify_request(
     event_id: str | None,
     formats: Formats,
     contact: str,
-) -> Request:
+) -> Outgoing:
     """The next request of the dialog, saying `notice`.
 
     entity: the body that takes the subscriber to the notice's view; None where there is none, or nothing changes.
     contact: the value of our Contact.
     """
-    request = dialog.next_request("NOTIFY")
-    headers = request.headers
-    if notice.tag is not None:
-        headers.set("SIP-ETag", formats.entity_tag(notice.tag))
-    base = {"base": formats.entity_tag(entity.base)} if entity is not None and entity.base is not None else {}
-    headers.set("Event", str(Event(package.name, event_id, base)))
-    state = SubscriptionState(
-        notice.standing, expires=notice.expires, reason=notice.reason, params=notice.rates.params()
-    )
-    headers.set("Subscription-State", str(state))
-    headers.set("Contact", contact)
+    tag = None if notice.tag is None else formats.entity_tag(notice.tag)
+    state = _state(notice)
     if entity is None:
-        return request
-    headers.set("Content-Type", entity.content_type)
-    if entity.coding is not None:
-        headers.set("Content-Encoding", entity.coding)
-    return Request(request.method, request.uri, headers, entity.body)
+        return dialog.next_outgoing("NOTIFY", state + _fields(package.name, event_id, contact, tag))
+    base = None if entity.base is None else formats.entity_tag(entity.base)
+    fields = _fields(package.name, event_id, contact, tag, base, entity.content_type, entity.coding)
+    return dialog.next_outgoing("NOTIFY", state + fields, entity.body)
+
+
+def _state(notice: Notice) -> str:
+    """Subscription-State: what differs from one subscriber to the next."""
+    standing, reason, expires, rates = notice.standing, notice.reason, notice.expires, notice.rates
+    if reason is None and rates is NO_RATES:
+        return f"Subscription-State: {standing};expires={expires}\r\n"
+    state = SubscriptionState(standing, expires=expires, reason=reason, params=rates.params())
+    return f"Subscription-State: {state}\r\n"
+
+
+@functools.lru_cache(REMEMBERED)
+def _fields(
+    package: str,
+    event_id: str | None,
+    contact: str,
+    tag: str | None,
+    base: str | None = None,
+    content_type: str | None = None,
+    coding: str | None = None,
+) -> str:
+    """What many NOTIFYs share."""
+    fields = [
+        ("Event", str(Event(package, event_id, {} if base is None else {"base": base}))),
+        ("Contact", contact),
+        ("SIP-ETag", tag),
+        ("Content-Type", content_type),
+        ("Content-Encoding", coding),
+    ]
+    return write_fields((name, value) for name, value in fields if value is not None)

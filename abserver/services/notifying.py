@@ -58,7 +58,7 @@ class Notifier:
         self._clock = clock
         self._contact = contact
         self._windows: Windows[Followed] = windows or Windows()
-        self._preparing = Preparing(outbox=outbox, clock=clock, ready=self._go_on, failed=self._try_again)
+        self._preparing = Preparing(outbox=outbox, clock=clock, ready=self._prepared, failed=self._try_again)
         self._sweeper: Sweeper[Followed] = Sweeper(clock, self._time_came)
 
     # -- subscriptions ----------------------------------------------------------------------------------------------
@@ -144,26 +144,31 @@ class Notifier:
         else:
             self._reconciler.hint(followed.server, followed.key.owner)
 
-    def pump(self, followed: Followed) -> bool:
-        """Send the NOTIFY that is due if one is and may; whether it left. The machine was `settle`d just before."""
-        machine, now = followed.machine, self._clock.now()
-        if not machine.behind:
-            return False
-        if not self._preparing.is_ready(followed):
-            self._preparing.prepare(followed)
-            return False
-        if not self._windows.enter(followed.destination, followed):
-            return False
-        notice = machine.next_notice(now)
-        if notice is None:  # its time has not come
-            self._windows.leave(followed.destination)
-            self._book(followed)
-            return False
-        self._send(followed, notice)
-        return True
+    def pump(self, followed: Followed) -> None:
+        """Send the NOTIFY that is due, if one is and may leave. The machine was `settle`d just before."""
+        if not followed.machine.behind:
+            return
+        preparations = self._preparing.missing(followed)
+        if preparations:
+            self._preparing.prepare(followed, preparations)
+        elif self._windows.enter(followed.destination, followed):
+            self._send(followed)
 
-    def _send(self, followed: Followed, notice: Notice) -> None:
+    def _prepared(self, followed: Followed) -> None:
+        """Go on with one of many, most of whom find no room: by the time that it has some, it is settled anew."""
+        if self._windows.has_room(followed.destination):
+            self._go_on(followed)
+        else:
+            self._windows.wait(followed.destination, followed)
+
+    def _send(self, followed: Followed) -> None:
+        """Send if it is time; the NOTIFY is counted in the window."""
         destination = followed.destination
+        notice = followed.machine.next_notice(self._clock.now())
+        if notice is None:
+            self._windows.leave(destination)
+            self._book(followed)
+            return
         request = notify_request(
             followed.dialog,
             notice,
@@ -234,7 +239,7 @@ def _outcome(answer: Response | SendFailure) -> tuple[int | None, float | None]:
         case SendFailure.UNREACHABLE:
             return 503, None
         case response:
-            return response.status, _retry_after(response)
+            return response.status, None if response.status < 300 else _retry_after(response)
 
 
 def _retry_after(response: Response) -> float | None:

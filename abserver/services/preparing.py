@@ -10,12 +10,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+from abserver.ports import SubscriptionRecord
 
-    from abserver.ports import Clock
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from abserver.ports import Clock, Record
     from abserver.services.followers import Followed
     from abserver.services.outbox import Outbox
+
+Prepared = tuple["Followed", "Sequence[Record]"]
 
 log = logging.getLogger(__name__)
 
@@ -39,48 +43,50 @@ class Preparing:
         self._clock = clock
         self._ready = ready
         self._failed = failed
-        self._waiting: dict[Followed, None] = {}
+        self._waiting: dict[Followed, Sequence[Record]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def is_ready(self, followed: Followed) -> bool:
-        """Whether the device may be told what its machine owes; if not, `prepare` it."""
-        return not followed.is_out_of_numbers and not followed.server.preparations(followed)
+    def missing(self, followed: Followed) -> Sequence[Record]:
+        """What has to be durable before the device is told what its machine owes, and is not yet."""
+        records = followed.server.preparations(followed)
+        if followed.is_out_of_numbers:
+            return (followed.record(self._clock.now(), self._clock.utc()), *records)
+        return records
 
-    def prepare(self, followed: Followed) -> None:
-        """Have written what the device lacks, together with all others that lack something now."""
-        self._waiting[followed] = None
+    def prepare(self, followed: Followed, records: Sequence[Record]) -> None:
+        """Have what is `missing` written, together with that of all others, then go on."""
+        self._waiting[followed] = records
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         try:
             while self._waiting:
-                group = [each for each in self._waiting if each.living]
+                group = [(each, records) for each, records in self._waiting.items() if each.living]
                 self._waiting.clear()
                 if await self._written(group):
                     await self._go_on(group)
                 else:
-                    self._failed(group)
+                    self._failed([followed for followed, _ in group])
         finally:
             self._task = None
 
-    async def _written(self, group: list[Followed]) -> bool:
-        now, utc = self._clock.now(), self._clock.utc()
-        numbers = {each: each.record(now, utc) for each in group if each.is_out_of_numbers}
-        others = [(each.server, record) for each in group for record in each.server.preparations(each)]
+    async def _written(self, group: Sequence[Prepared]) -> bool:
         try:
-            await self._outbox.write(*numbers.values(), *(record for _, record in others))
+            await self._outbox.write(*(record for _, records in group for record in records))
         except Exception:
             log.exception("preparation failed")
             return False
-        for followed, record in numbers.items():
-            followed.ceiling = record.dialog.local_cseq or 0
-        for server, prepared in others:
-            server.prepared(prepared)
+        for followed, records in group:
+            for record in records:
+                if isinstance(record, SubscriptionRecord):
+                    followed.ceiling = record.dialog.local_cseq or 0
+                else:
+                    followed.server.prepared(record)
         return True
 
-    async def _go_on(self, group: list[Followed]) -> None:
-        for number, followed in enumerate(group, start=1):
+    async def _go_on(self, group: Sequence[Prepared]) -> None:
+        for number, (followed, _) in enumerate(group, start=1):
             self._ready(followed)
             if number % TURN == 0:
                 await asyncio.sleep(0)

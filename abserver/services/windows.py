@@ -7,7 +7,7 @@ window: whoever finds it full waits in line, and every answer lets the next one 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -24,45 +24,50 @@ class Windows(Generic[Waiter]):
     def __init__(self, per_destination: int = PER_DESTINATION, in_all: int = IN_ALL) -> None:
         self._per_destination = per_destination
         self._in_all = in_all
-        self._under_way: Counter[str] = Counter()
+        self._under_way: dict[str, int] = {}
         self._total = 0
         self._lines: dict[str, dict[Waiter, None]] = {}
         self._starved: deque[str] = deque()
         """Destinations with room of their own, whose line waits for the total; one entry for each that is in line."""
 
+    def has_room(self, destination: str) -> bool:
+        """Whether one more may be sent there now."""
+        return self._total < self._in_all and self._under_way.get(destination, 0) < self._per_destination
+
     def enter(self, destination: str, waiter: Waiter) -> bool:
         """Whether one more may be sent there now, which counts it; if not, `waiter` is in line, once."""
-        if self._has_room(destination):
-            self._under_way[destination] += 1
+        under_way = self._under_way.get(destination, 0)
+        if self._total < self._in_all and under_way < self._per_destination:
+            self._under_way[destination] = under_way + 1
             self._total += 1
             return True
-        self._lines.setdefault(destination, {})[waiter] = None
-        if self._under_way[destination] < self._per_destination:
-            self._starved.append(destination)
+        self.wait(destination, waiter)
         return False
+
+    def wait(self, destination: str, waiter: Waiter) -> None:
+        """Put `waiter` in line, unless it is."""
+        self._lines.setdefault(destination, {})[waiter] = None
+        if self._under_way.get(destination, 0) < self._per_destination:
+            self._starved.append(destination)
 
     def leave(self, destination: str) -> None:
         """One that was counted is answered."""
         self._total -= 1
-        if self._under_way[destination] == 1:
-            del self._under_way[destination]
-        else:
-            self._under_way[destination] -= 1
+        under_way = self._under_way.pop(destination) - 1
+        if under_way:
+            self._under_way[destination] = under_way
 
     def next(self, destination: str) -> Waiter | None:
         """Take the first of those out of line who may go after `leave`; None if nobody waits for that."""
         if not self._lines:
             return None
-        if self._has_room(destination) and (waiter := self._first(destination)) is not None:
+        if self.has_room(destination) and (waiter := self._first(destination)) is not None:
             return waiter
         while self._starved and self._total < self._in_all:
             starved = self._starved.popleft()
-            if self._has_room(starved) and (waiter := self._first(starved)) is not None:
+            if self.has_room(starved) and (waiter := self._first(starved)) is not None:
                 return waiter
         return None
-
-    def _has_room(self, destination: str) -> bool:
-        return self._total < self._in_all and self._under_way[destination] < self._per_destination
 
     def _first(self, destination: str) -> Waiter | None:
         line = self._lines.get(destination)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from abserver.domain.view import View
 from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD, Entity, Formats
 from abserver.events.notify import notify_request
 from abserver.events.rates import Rates
 from abserver.events.subscription import Notice
+from abserver.sip.codec import parse
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import EventReason, Substate
-
-if TYPE_CHECKING:
-    from abserver.sip.message import Request
+from abserver.sip.message import Request
 
 VIEW = View(b"<view/>", "tag")
 XML = Formats(XCARD, patches=True)
 
 
 def notify(notice: Notice, entity: Entity | None = None, *, id: str | None = None, formats: Formats = XML) -> Request:
+    """The request as its receiver reads it."""
     dialog = Dialog("call", "ours", "theirs", "sip:ann@example.com", "sip:bob@example.com", "sip:bob@192.0.2.7")
-    return notify_request(
+    outgoing = notify_request(
         dialog, notice, entity, package=PACKAGE, event_id=id, formats=formats, contact="<sip:192.0.2.1>"
     )
+    request = parse(outgoing.written("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"))
+    assert isinstance(request, Request)
+    request.headers.remove("Via")
+    return request
 
 
 def test_a_pending_notify_has_neither_body_nor_tag_rfc6665_4_2_1_2() -> None:
