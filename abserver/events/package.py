@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from abserver.events.rates import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +44,13 @@ class EventPackage:
     def too_brief(self, wish: int | None) -> bool:
         """Whether the wish gets 423 (RFC 6665 §4.2.1.1: only when 0 < wish < 3600 and below our minimum)."""
         return wish is not None and 0 < wish < min(3600, self.min_expires)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it is a template applied to another package, as `presence.winfo` is (§5.2)."""
+        return "." in self.name
+
+
+def allow_events(packages: Iterable[EventPackage]) -> str:
+    """The value of Allow-Events: it "does not include a list of the event template-packages" (§4.4.4)."""
+    return ", ".join(each.name for each in packages if not each.is_template)

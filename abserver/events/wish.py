@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from abserver.events import codings
 from abserver.events.codings import BodyTooLarge, UnknownCoding
 from abserver.events.formats import negotiate
+from abserver.events.package import allow_events
 from abserver.events.quirks import quirks_of
 from abserver.events.rates import Rates
 from abserver.events.terms import Terms
@@ -60,7 +61,7 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
     event = request.event
     package = next((each for each in packages if event is not None and each.name == event.package), None)
     if event is None or package is None:
-        return make_response(request, 489, headers=[("Allow-Events", ", ".join(each.name for each in packages))])
+        return make_response(request, 489, headers=[("Allow-Events", allow_events(packages))])
     if package.too_brief(request.expires):
         return make_response(request, 423, headers=[("Min-Expires", str(package.min_expires))])
     if request.contact is None:

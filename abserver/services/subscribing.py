@@ -13,6 +13,7 @@ import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from abserver.events.package import allow_events
 from abserver.events.subscription import Subscription
 from abserver.events.wish import Wish, read_wish
 from abserver.ports import DeviceKey, SubscriptionRecord
@@ -95,7 +96,7 @@ class Subscribing:
             headers=[
                 ("Allow", CAPABILITIES.allow),
                 ("Accept", "*/*;q=0"),
-                ("Allow-Events", ", ".join(self._servers)),
+                ("Allow-Events", allow_events(self._packages)),
                 ("Supported", ""),
             ],
         )

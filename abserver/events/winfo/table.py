@@ -52,12 +52,6 @@ class Watchers:
         """All but those who left."""
         return tuple(row for row in self.rows.values() if row.status is not Status.TERMINATED)
 
-    def only(self, watcher: str) -> Watchers:
-        """What `watcher` may know: his own row, and nothing that depends on another (RFC 3857 §4.7.2)."""
-        name = row_id(self.resource, self.package, watcher)
-        rows = {name: self.rows[name]} if name in self.rows else {}
-        return Watchers(self.resource, self.package, _tag(sum(map(_digest, rows.values()))), rows)
-
     def since(self, base: Watchers) -> tuple[Row, ...] | None:
         """The rows that take a table from `base` to this; None: they do not continue each other, and all are needed.
 
@@ -110,6 +104,12 @@ class WatcherTable:
             self._state = Watchers(self._resource, self._package, _tag(self._sum), MappingProxyType(dict(self._rows)))
         return self._state
 
+    def only(self, watcher: str) -> Watchers:
+        """What `watcher` may know: his own row, and nothing that depends on another (RFC 3857 §4.7.2)."""
+        row = self._rows.get(row_id(self._resource, self._package, watcher))
+        rows = {} if row is None else {row.id: row}
+        return Watchers(self._resource, self._package, _tag(sum(map(_digest, rows.values()))), rows)
+
 
 def _next_row(row: Row, standing: RelationState | None, watched: bool, came_by: WinfoEvent) -> Row:
     """Figure 1 of RFC 3857; terminated is init as well. The same object if nothing changes."""
@@ -157,25 +157,32 @@ def _tag(total: int) -> str:
 class Telling:
     """What one subscription was sent: gives each document its version, and finds out what it has to hold."""
 
-    __slots__ = ("_acknowledged", "_version")
+    __slots__ = ("_known", "_sent", "_version")
 
     def __init__(self, version: int = 0) -> None:
         """version: of the first document to come. 0 for a new subscription; after a restart one that is higher than any
         that was sent before (RFC 3858 §3)."""
         self._version = version
-        self._acknowledged: Watchers | None = None
+        self._known: Watchers | None = None
+        """What the subscriber has; None if that is in doubt."""
+        self._sent: Watchers | None = None
+        """What it has as soon as it acknowledges the last document."""
 
-    def document(self, state: Watchers, base: str | None) -> WatcherInfo:
-        """The next document to send: the difference to what the subscriber has, or everything.
+    def start_over(self) -> None:
+        """The subscriber asks for everything, whatever it has and whatever is on its way to it (RFC 3857 §4.3)."""
+        self._known = self._sent = None
 
-        base: the tag of the state that the subscriber has, None if that is unknown or if it asks for everything.
-        """
-        known = self._acknowledged
-        changed = state.since(known) if known is not None and known.tag == base else None
-        rows = state.present if changed is None else changed
+    def document(self, state: Watchers) -> WatcherInfo | None:
+        """The next document to send: what is new to the subscriber, or everything; None if it has that already."""
+        if self._known is not None and self._known.tag == state.tag:
+            return None
+        changed = None if self._known is None else state.since(self._known)
+        self._known, self._sent = None, state
         version, self._version = self._version, self._version + 1
+        rows = state.present if changed is None else changed
         return WatcherInfo(version, changed is None, (WatcherList(state.resource, state.package, rows),))
 
-    def acknowledged(self, state: Watchers) -> None:
-        """The subscriber took the document that brings it to `state`."""
-        self._acknowledged = state
+    def acknowledged(self) -> None:
+        """The subscriber took the last document."""
+        if self._sent is not None:
+            self._known, self._sent = self._sent, None

@@ -9,12 +9,11 @@ import pytest
 
 from abserver.domain.relation import RelationState, WinfoEvent
 from abserver.events import contact_card
-from abserver.events.package import EventPackage
+from abserver.events.package import EventPackage, allow_events
 from abserver.events.winfo.document import InvalidWatcherInfo, Row, Status, WatcherInfo, WatcherList, read, write
-from abserver.events.winfo.package import FORMATS, TEMPLATE, WATCHERINFO, is_template, negotiate, winfo_of
+from abserver.events.winfo.package import TEMPLATE, WATCHERINFO, winfo_of
 from abserver.events.winfo.table import Telling, WatcherTable, row_id
 from abserver.events.winfo.tables import Applied, Tables
-from abserver.sip.headers import MediaType
 from xcap.core.errors import NotWellFormed
 
 ANN, BOB, CAT = "sip:ann@ex.org", "sip:bob@ex.org", "sip:cat@ex.org"
@@ -37,14 +36,12 @@ class Follower:
     def __init__(self, table: WatcherTable) -> None:
         self.table = table
         self.telling = Telling()
-        self.tag: str | None = None
 
     def told(self) -> WatcherInfo:
         """The document that it is sent now."""
-        state = self.table.state()
-        document = self.telling.document(state, self.tag)
-        self.telling.acknowledged(state)
-        self.tag = state.tag
+        document = self.telling.document(self.table.state())
+        assert document is not None
+        self.telling.acknowledged()
         return document
 
     def rows(self) -> list[tuple[str, Status, WinfoEvent]]:
@@ -192,19 +189,19 @@ def test_a_state_stays_as_it_was(table: WatcherTable) -> None:
 
 def test_a_watcher_may_know_of_himself_alone(table: WatcherTable) -> None:
     table.note(BOB, ASKS, watched=True)
-    own = table.state().only(BOB)
+    own = table.only(BOB)
     assert own.present == (row(BOB, PENDING, WinfoEvent.SUBSCRIBE),)
     table.note(CAT, CONFIRMED, watched=True)
-    assert table.state().only(BOB) == own
-    assert table.state().only(BOB).tag != table.state().tag
-    assert table.state().only("sip:dan@ex.org").rows == {}
+    assert table.only(BOB) == own
+    assert table.only(BOB).tag != table.state().tag
+    assert table.only("sip:dan@ex.org").rows == {}
     table.note(BOB, REJECTED, watched=False)
-    assert table.state().only(BOB).since(own) == (row(BOB, TERMINATED, WinfoEvent.REJECTED),)
+    assert table.only(BOB).since(own) == (row(BOB, TERMINATED, WinfoEvent.REJECTED),)
 
 
 def test_one_watcher_alone_is_the_same_state_for_himself_and_the_owner(table: WatcherTable) -> None:
     table.note(BOB, ASKS, watched=True)
-    assert table.state().only(BOB) == table.state()
+    assert table.only(BOB) == table.state()
 
 
 def test_a_state_of_another_table_is_no_base(table: WatcherTable, follower: Follower) -> None:
@@ -217,13 +214,36 @@ def test_a_state_of_another_table_is_no_base(table: WatcherTable, follower: Foll
     assert [each.uri for each in document.lists[0].rows] == [CAT]
 
 
-@pytest.mark.parametrize("base", [None, "some other"])
-def test_a_subscriber_that_has_something_else_gets_everything(base: str | None, table: WatcherTable) -> None:
-    follower = Follower(table)
-    follower.told()
+def test_nothing_new_is_no_document(table: WatcherTable, follower: Follower) -> None:
+    assert follower.telling.document(table.state()) is None
+    follower.telling.acknowledged()  # of a NOTIFY without one
     table.note(BOB, CONFIRMED, watched=True)
-    follower.tag = base
-    assert follower.told().full
+    assert not follower.told().full
+
+
+def test_what_was_not_acknowledged_is_followed_by_everything(table: WatcherTable, follower: Follower) -> None:
+    table.note(BOB, CONFIRMED, watched=True)
+    lost = follower.telling.document(table.state())
+    assert lost is not None
+    assert not lost.full
+    assert follower.told() == replace(lost, version=lost.version + 1, full=True)
+
+
+def test_whoever_subscribes_again_gets_everything(table: WatcherTable, follower: Follower) -> None:
+    follower.telling.start_over()
+    assert follower.told() == WatcherInfo(1, True, (LIST,))
+
+
+def test_an_answer_that_comes_after_the_subscribe_is_not_what_it_asks_for(table: WatcherTable) -> None:
+    telling = Telling()
+    telling.document(table.state())
+    telling.start_over()
+    telling.acknowledged()
+    assert telling.document(table.state()) == WatcherInfo(1, True, (LIST,))
+
+
+def test_versions_go_on_where_they_are_said_to(table: WatcherTable) -> None:
+    assert Telling(256).document(table.state()) == WatcherInfo(256, True, (LIST,))
 
 
 def test_ids_are_opaque_and_differ_from_owner_to_owner_and_package_to_package() -> None:
@@ -241,23 +261,16 @@ def test_the_template_fits_any_package() -> None:
     winfo = winfo_of(presence)
     assert (winfo.name, winfo.default_expires, winfo.pace) == ("presence.winfo", 3600, 5.0)
     assert winfo.body_types == (WATCHERINFO,)
+    assert winfo.limits.max_rate == 0.2
+    assert winfo_of(presence, pace=2.0).limits.max_rate == 0.5
     assert winfo_of(winfo).name == f"presence{TEMPLATE}{TEMPLATE}"
-    assert is_template(winfo)
-    assert not is_template(presence)
+    assert allow_events([presence, winfo, contact_card.PACKAGE]) == "presence, contact-card"
 
 
 def test_durations_are_those_of_the_watched_package_and_leave_room_for_an_hour() -> None:
     brief = winfo_of(replace(contact_card.PACKAGE, min_expires=10, max_expires=600))
     assert (brief.min_expires, brief.granted(None), brief.granted(99999)) == (10, 3600, 3600)
     assert winfo_of(contact_card.PACKAGE).granted(99999) == contact_card.PACKAGE.max_expires
-
-
-def test_only_watcher_information_is_to_be_had() -> None:
-    assert negotiate(None) == FORMATS
-    assert negotiate([MediaType.parse("text/plain"), MediaType.parse(WATCHERINFO)]) == FORMATS
-    assert negotiate([MediaType.parse("application/*")]) == FORMATS
-    assert negotiate([MediaType.parse("application/pidf+xml")]) is None
-    assert negotiate([]) is None
 
 
 # -- documents ------------------------------------------------------------------------------------------------------

@@ -24,16 +24,18 @@ class Phone:
         self.tables = Tables()
         self.telling = Telling()
         self.tag: str | None = None
+        """Of what it acknowledged; None if that is in doubt."""
         self.sent: list[WatcherInfo] = []
 
     def may_see(self, table: WatcherTable) -> Watchers:
-        return table.state() if self.only is None else table.state().only(self.only)
+        return table.state() if self.only is None else table.only(self.only)
 
-    def send(self, table: WatcherTable) -> tuple[Watchers, WatcherInfo]:
-        state = self.may_see(table)
-        document = self.telling.document(state, self.tag)
+    def send(self, table: WatcherTable) -> WatcherInfo | None:
+        document = self.telling.document(self.may_see(table))
+        if document is None:
+            return None
         self.sent.append(document)
-        return state, read(write(document))
+        return read(write(document))
 
 
 class Convergence(RuleBasedStateMachine):
@@ -55,27 +57,31 @@ class Convergence(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def a_notify_arrives(self, which: int) -> None:
         phone = self.phones[which]
-        state, document = phone.send(self.table)
+        state, document = phone.may_see(self.table), phone.send(self.table)
+        assert (document is None) is (phone.tag == state.tag)
+        if document is None:
+            return
         before = {row.id: row for row in phone.tables.rows.get(ANN, {}).values()}
         assert phone.tables.apply(document) is Applied.DONE
         if not document.full:  # nobody is told of who is not new, or of somebody gone whom he did not have
             for each in document.lists[0].rows:
                 assert before.get(each.id) != each
                 assert each.status is not Status.TERMINATED or each.id in before
-        phone.telling.acknowledged(state)
+        phone.telling.acknowledged()
         phone.tag = state.tag
 
     @rule(which=st.integers(0, 1), processed=st.booleans())
     def a_notify_is_answered_with_a_failure(self, which: int, processed: bool) -> None:
-        """The copy is in doubt: the notifier goes on with everything (`Subscription._doubted`)."""
         phone = self.phones[which]
-        _, document = phone.send(self.table)
-        if processed:
-            phone.tables.apply(document)
-        phone.tag = None
+        document = phone.send(self.table)
+        if document is not None:
+            phone.tag = None
+            if processed:
+                phone.tables.apply(document)
 
     @rule(which=st.integers(0, 1))
     def the_phone_subscribes_again(self, which: int) -> None:
+        self.phones[which].telling.start_over()
         self.phones[which].tag = None
 
     @precondition(lambda self: any(phone.tables.version is not None for phone in self.phones))
