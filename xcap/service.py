@@ -34,16 +34,17 @@ from xcap.core.errors import (
 )
 from xcap.core.etag import etag_of
 from xcap.core.selector import NodeKind, NodeSelector, parse_node_selector
-from xcap.core.usage import Access, ApplicationUsage, Operation, Usages
+from xcap.core.usage import ApplicationUsage, Operation, Usages
 from xcap.core.xml import parse_document
 from xcap.ports import Change, Claimed, EtagMismatch
+from xcap.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 
     from xcap.core.etag import Conditions
     from xcap.core.uri import DocumentKey, ResourceUri
-    from xcap.ports import ChangeSink, Computed, Document, DocumentSource, DocumentStore, InUse
+    from xcap.ports import ChangeSink, DocumentSource, DocumentStore, InUse
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 METHODS = (*READ_METHODS, "PUT", "DELETE")
@@ -140,12 +141,11 @@ class XcapService:
         trusted: XUIs of trusted users (§5.7); what they may do is for each usage's policy to say.
         """
         self._usages = usages
+        self._reader = Reader(usages, store, sources, trusted=trusted)
         self._store = store
         self._sink = sink
-        self._sources = dict(sources or {})
         self._in_use = in_use
         self._is_user = is_user
-        self._trusted = frozenset(trusted)
         self._newest: dict[DocumentKey, _Version] = {}
         """Versions that are being saved, the newest of each document."""
 
@@ -222,7 +222,7 @@ class XcapService:
         usage = self._usages.usage(key.auid)
         computed = self._usages.is_computed(key)
         asked = Operation.READ if computed else operation
-        if not usage.policy(Access(requester, key, asked, requester in self._trusted)):
+        if not self._reader.allows(requester, key, asked):
             if self._is_user and key.user is not None and not await self._is_user(key.user):
                 raise NotFound("no such user")
             raise Forbidden(f"{operation.value} access is not granted")
@@ -242,15 +242,7 @@ class XcapService:
 
         Of a computed document it may be no more than what `node` needs.
         """
-        provided = self._usages.provided.get(key)
-        if provided is not None:
-            return provided, etag_of(provided)
-        document: Document | Computed | None
-        if self._usages.is_computed(key):
-            source = self._sources.get(key.auid)
-            document = None if source is None else await source.load(key, node)
-        else:
-            document = await self._store.load(key)
+        document = await self._reader.load(key, node)
         if document is None:
             raise NotFound("there is no such document")
         return document.content, document.etag
