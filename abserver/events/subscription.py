@@ -164,7 +164,8 @@ class Subscription:
         self._leaving = False
         # what it may be told
         self._condition = ANY if quenched else None
-        """The Suppress-If-Match that was met (RFC 5839 §6.3): while it is, nothing but a new standing is told."""
+        """The Suppress-If-Match of a SUBSCRIBE within the dialog, or `*` of any: while it is met, nothing but a new
+        standing is told (RFC 5839 §5.2, §6.3)."""
         self._whole = full
         self._doubted = False
         """Whether the subscriber may have taken a state that it did not acknowledge."""
@@ -228,7 +229,7 @@ class Subscription:
         self._owed = _NOW
         self._whole = full
         self._leaving = leaving
-        self._condition = ANY if condition == ANY else None
+        self._condition = condition if condition == ANY or self.told is not None else None
         if condition is not None and condition != ANY:
             self._doubted = False
         self._failures = 0
@@ -290,11 +291,11 @@ class Subscription:
         if self._in_flight is not None or not self.behind or self._is_early(now):
             return None
         view, withheld = self.view, None
-        if self._condition is not None and view is not None:
-            if self._condition == ANY:
+        if self._condition is not None:
+            if self._condition != ANY:
+                self._condition = self._condition if self._meets(self._condition) else None
+            elif view is not None:
                 withheld, view = view.tag, None
-            elif self._condition != view.tag:
-                self._condition = None
         over = self.standing is _TERMINATED
         self._in_flight = notice = Notice(
             self.standing,
@@ -360,7 +361,7 @@ class Subscription:
             return _ENDED[Gone.FAILING]
         pause = FIRST_RETRY * 2 ** (self._failures - 1) if retry_after is None else retry_after
         self._retry_at = self._wake_at = now + pause
-        if self._owed is _NOTHING:
+        if self._owed is _NOTHING and self._condition != ANY:
             self._owed = Owed.SOON
         if notice.view is not None and not notice.unchanged:
             self._doubted = True

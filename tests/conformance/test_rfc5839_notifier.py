@@ -223,6 +223,29 @@ def test_while_the_condition_is_true_no_notify_follows_6_3() -> None:
         assert machine.next_notice(now) is None
 
 
+def test_while_the_condition_is_true_none_follows_the_one_that_told_a_new_standing_6_3() -> None:
+    """The SUBSCRIBE was within the dialog, and a reportable change kept its NOTIFY from being suppressed."""
+    machine = active()
+    machine.set_pending()
+    sent(machine)
+    machine.subscribed(expires_at=3600.0, holds="old", full=False, condition="old")
+    machine.regulate(Rates(min_rate=0.1), 0.0)
+    machine.set_active(OLD)
+    assert sent(machine) is not None
+    machine.expire(10.0)
+    assert sent(machine, 10.0) is None
+
+
+def test_after_an_initial_match_a_min_rate_is_kept_without_bodies_6_3() -> None:
+    """Notifiers MUST NOT suppress a NOTIFY unless the SUBSCRIBE was sent in an established dialog."""
+    machine = active(subscribed(condition="old"))
+    machine.regulate(Rates(min_rate=0.1), 0.0)
+    machine.expire(10.0)
+    notice = sent(machine, 10.0)
+    assert notice is not None
+    assert not has_body(notice)
+
+
 def test_when_the_condition_is_no_longer_true_the_default_behaviour_is_back_5_2() -> None:
     machine = active()
     machine.regulate(Rates(min_rate=0.1), 0.0)
@@ -279,6 +302,16 @@ def test_silence_holds_through_refreshes_that_ask_for_it_5_2() -> None:
     machine.set_active(NEW)
     assert machine.suppress("*", expires_at=7200.0)
     assert machine.next_notice(10.0) is None
+
+
+def test_what_failed_is_not_tried_again_in_silence_5_2() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    assert machine.next_notice(10.0) is not None
+    assert machine.suppress("*", expires_at=3600.0)
+    machine.answered(503, 10.0)
+    machine.expire(100.0)
+    assert sent(machine, 100.0) is None
 
 
 def test_silence_holds_over_a_restart_5_2() -> None:
