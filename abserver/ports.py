@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
@@ -16,10 +16,12 @@ from abserver.sip.message import Request, Response
 from abserver.sip.transport import Flow
 
 if TYPE_CHECKING:
+    import asyncio
     import datetime
 
     from abserver.domain.identity import Owner, Watcher
-    from abserver.events.contact_card import Formats
+    from abserver.domain.relation import RelationState
+    from abserver.events.terms import Terms
     from abserver.sip.dialog import Dialog
     from abserver.sip.headers import Substate
     from abserver.sip.outgoing import Outgoing
@@ -101,8 +103,7 @@ class OwnerRecord:
     rules_etag: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceKey:
+class DeviceKey(NamedTuple):
     """One user agent of one watcher, as far as it follows one owner."""
 
     owner: Owner
@@ -111,8 +112,7 @@ class DeviceKey:
     """The `+sip.instance` URN of its Contact, else the Contact's user@host:port (design: one device per user agent)."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRecord:
+class DeviceRecord(NamedTuple):
     """The synchronization update list of one subscriber device: the view that it last acknowledged."""
 
     key: DeviceKey
@@ -123,8 +123,7 @@ class DeviceRecord:
     at: datetime.datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(NamedTuple):
     """The device may be sent another view than the one that its list names, and its acknowledgement may be lost.
 
     Written before the first such NOTIFY leaves. Without it a crash could hide a divergence: the device acknowledged
@@ -139,22 +138,22 @@ class Departure:
     """The owner's modification version at that time: a device record of a later version is beyond doubt."""
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRecord:
+class SubscriptionRecord(NamedTuple):
     """One subscription dialog, with all that is needed to go on with it after a restart."""
 
     key: DeviceKey
     dialog: Dialog
     """`local_cseq` is the ceiling that was reserved, so that CSeq stays monotonic over a crash."""
+    package: str
+    """The event type token."""
     event_id: str | None
-    formats: Formats
+    terms: Terms
     told: Substate | None
     expires_at: datetime.datetime
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRemoved:
+class SubscriptionRemoved(NamedTuple):
     """The dialog is over; named by its Call-ID and tags."""
 
     call_id: str
@@ -162,8 +161,27 @@ class SubscriptionRemoved:
     remote_tag: str
 
 
-Record = Relation | OwnerRecord | DeviceRecord | Departure | SubscriptionRecord | SubscriptionRemoved | View
-"""One fact to keep; the last one of a key wins."""
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """An owner's decision about a watcher took effect: one line of the history that is kept for the owner."""
+
+    owner: Owner
+    watcher: Watcher
+    at: datetime.datetime
+    state: RelationState
+    """What the relation came to."""
+    rule: str | None
+    """The id of the deciding rule; None where no rule decides any more."""
+    by: str
+    """By which hand: `xcap`, `cli`, `web`, ... for an edit of the rules, `clock` for a rule that began or ended."""
+
+
+Record = (
+    Relation | OwnerRecord | DeviceRecord | Departure | SubscriptionRecord | SubscriptionRemoved | DecisionRecord | View
+)
+"""One fact to keep; the last one of a key wins, but decisions are all kept, the newest MOST_DECISIONS of a relation."""
+
+MOST_DECISIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +198,17 @@ class Snapshot:
 class Journal(Protocol):
     """The durable side of relations, update lists, subscriptions and delivered views."""
 
-    async def write(self, *records: Record) -> None:
-        """Returns when all records are durable, in one step and in the order of the calls."""
+    def write(self, *records: Record) -> asyncio.Future[None]:
+        """Done when all records are durable, in one step; writes take effect in the order of the calls."""
         ...
 
     async def load(self) -> Snapshot: ...
 
     async def view(self, tag: str) -> View | None: ...
+
+    async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> Sequence[DecisionRecord]:
+        """The history of the owner's decisions, about one watcher or all, the oldest first."""
+        ...
 
     async def collect(self) -> None:
         """Forget the views that no device record names, and the departures that put none in doubt."""

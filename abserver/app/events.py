@@ -121,8 +121,10 @@ class EventSide:
         """The documents that show what is known here, by their usage."""
         shells.bus.subscribe(self.authorizer.forget)
         shells.bus.subscribe(self.contact_cards.hint)
+        servers = {each.package.name: each for each in self.servers}
         for record in known.subscriptions:
-            self.notifier.resume(restored(record, self.contact_cards, self.lists, clock))
+            if record.package in servers:  # else a program with more packages wrote it
+                self.notifier.resume(restored(record, servers[record.package], self.lists, clock))
         self.contact_cards.hint_all()
 
     def work(self) -> Sequence[Coroutine[object, object, None]]:

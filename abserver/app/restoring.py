@@ -21,7 +21,7 @@ def restored(record: SubscriptionRecord, server: PackageServer, lists: UpdateLis
         dialog=record.dialog,
         server=server,
         event_id=record.event_id,
-        formats=record.formats,
+        formats=record.terms.formats,
         flow=record.flow,
         machine=Subscription(expires_at=clock.now() + remaining, delivered=lists.held(record.key), told=record.told),
     )

@@ -7,6 +7,7 @@ import datetime
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
+from abserver.events.terms import Terms
 from abserver.ports import SubscriptionRecord, SubscriptionRemoved
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ class Followed:
         return SubscriptionRecord(
             key=self.key,
             dialog=dataclasses.replace(self.dialog, local_cseq=(self.dialog.local_cseq or 0) + CSEQ_BLOCK),
+            package=self.package.name,
             event_id=self.event_id,
-            formats=self.formats,
+            terms=Terms(formats=self.formats).shared(),
             told=self.machine.told,
             expires_at=utc + datetime.timedelta(seconds=self.machine.expires_at - now),
             flow=self.flow,

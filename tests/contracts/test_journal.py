@@ -14,7 +14,11 @@ from abserver.app.stores import open_stores
 from abserver.domain.relation import EVERY_LEVEL, Relation, RelationState
 from abserver.domain.view import View
 from abserver.events.contact_card import VCARD, XCARD, Formats
+from abserver.events.rates import Rates
+from abserver.events.terms import Terms
 from abserver.ports import (
+    MOST_DECISIONS,
+    DecisionRecord,
     Departure,
     DeviceKey,
     DeviceRecord,
@@ -31,7 +35,6 @@ from tests.support.fakes import MemoryJournal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 NOW = datetime.datetime(2030, 5, 17, 11, 22, 33, 444555, tzinfo=datetime.UTC)
 FLOW = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("192.0.2.7", 5071))
@@ -63,8 +66,9 @@ DIALOG = Dialog(
 SUBSCRIPTION = SubscriptionRecord(
     key=KEY,
     dialog=DIALOG,
+    package="contact-card",
     event_id=None,
-    formats=Formats(XCARD, patches=True),
+    terms=Terms(Formats(XCARD, patches=True)),
     told=Substate.ACTIVE,
     expires_at=NOW,
     flow=FLOW,
@@ -74,15 +78,15 @@ SUBSCRIPTION = SubscriptionRecord(
 class Opened:
     """A journal that can be closed and opened again."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
-        self._url = f"sqlite:///{folder}/journal.sqlite"
+    def __init__(self, url: str | None) -> None:
+        self._url = url
         self._open = contextlib.AsyncExitStack()
-        self._memory = MemoryJournal() if kind == "memory" else None
+        self._memory = MemoryJournal()
 
     async def journal(self) -> Journal:
         """The journal, after a restart if it was open before."""
         await self.close()
-        if self._memory is not None:
+        if self._url is None:
             return self._memory
         return (await self._open.enter_async_context(open_stores(self._url))).journal
 
@@ -91,9 +95,9 @@ class Opened:
         self._open = contextlib.AsyncExitStack()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-async def opened(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opened]:
-    opened = Opened(request.param, tmp_path)
+@pytest.fixture
+async def opened(storage: str | None) -> AsyncIterator[Opened]:
+    opened = Opened(storage)
     yield opened
     await opened.close()
 
@@ -128,11 +132,11 @@ async def test_a_relation_in_any_state_comes_back(opened: Opened, state: Relatio
 
 
 async def test_a_subscription_with_every_field_at_its_other_extreme_comes_back(opened: Opened) -> None:
-    record = replace(
-        SUBSCRIPTION,
+    record = SUBSCRIPTION._replace(
         dialog=replace(DIALOG, remote_tag="", route_set=(), local_cseq=2**31 - 1, remote_cseq=None),
+        package="xcap-diff",
         event_id="7",
-        formats=Formats(VCARD, patches=False),
+        terms=Terms(Formats(VCARD, patches=False), Rates(1.5, 0.25, 0.5), "text/x", b"\x00\xff", quenched=True),
         told=None,
         flow=Flow(Transport.TCP, Address("2001:db8::1", 5060), Address("2001:db8::7", 65535)),
     )
@@ -152,7 +156,7 @@ async def test_the_last_record_of_a_key_wins_within_a_write_and_over_writes(open
     journal = await opened.journal()
     await journal.write(OWNER, replace(OWNER, version=8), replace(OWNER, version=9))
     await journal.write(DEVICE)
-    await journal.write(replace(DEVICE, tag="other"))
+    await journal.write(DEVICE._replace(tag="other"))
     await asyncio.gather(*(journal.write(replace(RELATION, rule=str(number))) for number in range(50)))
     known = await (await opened.journal()).load()
     assert [record.version for record in known.owners] == [9]
@@ -163,8 +167,8 @@ async def test_the_last_record_of_a_key_wins_within_a_write_and_over_writes(open
 async def test_records_of_different_keys_stand_side_by_side(opened: Opened) -> None:
     journal = await opened.journal()
     relations = [replace(RELATION, owner=owner, watcher=watcher) for owner in (ANN, DAN) for watcher in (BOB, CAROL)]
-    devices = [replace(DEVICE, key=replace(KEY, device=f"d{number}")) for number in range(3)]
-    dialogs = [replace(SUBSCRIPTION, dialog=replace(DIALOG, local_tag=f"l{number}")) for number in range(3)]
+    devices = [DEVICE._replace(key=KEY._replace(device=f"d{number}")) for number in range(3)]
+    dialogs = [SUBSCRIPTION._replace(dialog=replace(DIALOG, local_tag=f"l{number}")) for number in range(3)]
     await journal.write(*relations, *devices, *dialogs)
     known = await (await opened.journal()).load()
     assert len(known.relations) == 4
@@ -174,7 +178,7 @@ async def test_records_of_different_keys_stand_side_by_side(opened: Opened) -> N
 
 async def test_a_removed_subscription_is_gone_and_no_other(opened: Opened) -> None:
     journal = await opened.journal()
-    other = replace(SUBSCRIPTION, dialog=replace(DIALOG, remote_tag="else"))
+    other = SUBSCRIPTION._replace(dialog=replace(DIALOG, remote_tag="else"))
     await journal.write(SUBSCRIPTION, other)
     await journal.write(SubscriptionRemoved("call", "ours", "theirs"), SubscriptionRemoved("never", "was", "here"))
     assert list((await (await opened.journal()).load()).subscriptions) == [other]
@@ -192,7 +196,7 @@ async def test_a_removal_and_a_record_in_one_write_count_in_their_order(opened: 
 
 async def test_what_was_loaded_and_written_lives_apart_from_the_journal(opened: Opened) -> None:
     journal = await opened.journal()
-    written = replace(SUBSCRIPTION, dialog=replace(DIALOG))
+    written = SUBSCRIPTION._replace(dialog=replace(DIALOG))
     await journal.write(written)
     written.dialog.next_request("NOTIFY")
     [loaded] = (await journal.load()).subscriptions
@@ -212,19 +216,106 @@ async def test_collecting_keeps_the_views_that_a_device_record_names_and_no_othe
 
 async def test_collecting_keeps_the_departures_that_put_a_device_in_doubt_and_no_others(opened: Opened) -> None:
     journal = await opened.journal()
-    newer, elsewhere = (replace(DEVICE, key=replace(KEY, device=name), tag="u", version=8) for name in ("new", "other"))
+    newer, elsewhere = (DEVICE._replace(key=KEY._replace(device=name), tag="u", version=8) for name in ("new", "other"))
     doubtful, settled = Departure(KEY, "t", 7), Departure(newer.key, "u", 6)
-    passed, unheard = Departure(elsewhere.key, "t", 9), Departure(replace(KEY, device="unheard"), "t", 9)
+    passed, unheard = Departure(elsewhere.key, "t", 9), Departure(KEY._replace(device="unheard"), "t", 9)
     await journal.write(DEVICE, newer, elsewhere, doubtful, settled, passed, unheard)
     await journal.collect()
     assert list((await journal.load()).departures) == [doubtful]
 
 
-async def test_a_write_is_all_or_nothing(tmp_path: Path) -> None:
-    async with open_stores(f"sqlite:///{tmp_path}/journal.sqlite") as stores:
+DECISION = DecisionRecord(owner=ANN, watcher=BOB, at=NOW, state=RelationState.CONFIRMED, rule="w-bob", by="cli")
+
+
+async def test_decisions_are_all_kept_in_their_order_for_their_owner(opened: Opened) -> None:
+    journal = await opened.journal()
+    undone = replace(DECISION, at=NOW + datetime.timedelta(seconds=1), state=RelationState.ENDED, rule=None, by="clock")
+    of_carol = replace(DECISION, watcher=CAROL, at=NOW + datetime.timedelta(seconds=2))
+    await journal.write(DECISION, replace(DECISION, owner=DAN))
+    await journal.write(undone, of_carol)
+    journal = await opened.journal()
+    assert list(await journal.decisions(ANN)) == [DECISION, undone, of_carol]
+    assert list(await journal.decisions(ANN, BOB)) == [DECISION, undone]
+    assert list(await journal.decisions(DAN, CAROL)) == []
+
+
+async def test_of_the_decisions_about_a_watcher_the_newest_are_kept(opened: Opened) -> None:
+    journal = await opened.journal()
+    at = [NOW + datetime.timedelta(seconds=each) for each in range(MOST_DECISIONS + 2)]
+    await journal.write(replace(DECISION, watcher=CAROL))
+    for each in at:
+        await journal.write(replace(DECISION, at=each))
+    assert [record.at for record in await journal.decisions(ANN, BOB)] == at[2:]
+    await journal.write(*(replace(DECISION, at=each, by="xcap") for each in at))
+    assert [record.by for record in await journal.decisions(ANN, BOB)] == ["xcap"] * MOST_DECISIONS
+    assert len(await journal.decisions(ANN, CAROL)) == 1
+
+
+async def test_devices_that_came_before_and_after_a_restart_keep_apart(opened: Opened) -> None:
+    """Whether the journal was loaded before it is written to or not."""
+    journal = await opened.journal()
+    devices = [DEVICE._replace(key=KEY._replace(device=f"d{number}"), tag=f"t{number}") for number in range(4)]
+    await journal.write(devices[0], devices[1])
+    journal = await opened.journal()
+    await journal.write(devices[2], Departure(devices[0].key, "t0", 7))
+    journal = await opened.journal()
+    await journal.load()
+    await journal.write(devices[3], devices[1]._replace(tag="new"), Departure(devices[2].key, "t2", 7))
+    known = await (await opened.journal()).load()
+    assert {record.key.device: record.tag for record in known.devices} == {
+        "d0": "t0",
+        "d1": "new",
+        "d2": "t2",
+        "d3": "t3",
+    }
+    assert {each.key.device: each.tag for each in known.departures} == {"d0": "t0", "d2": "t2"}
+
+
+async def test_one_device_may_follow_several_owners_for_several_watchers(opened: Opened) -> None:
+    journal = await opened.journal()
+    records = [DEVICE._replace(key=DeviceKey(o, w, "d"), tag=f"{o}{w}") for o in (ANN, DAN) for w in (BOB, CAROL)]
+    await journal.write(*records[:2])
+    await journal.write(*records)
+    assert sorted((await (await opened.journal()).load()).devices) == sorted(records)
+
+
+async def test_writes_take_effect_in_the_order_of_the_calls(opened: Opened) -> None:
+    journal = await opened.journal()
+    writes = [journal.write(replace(OWNER, version=number)) for number in range(20)]
+    await writes[0]
+    await asyncio.gather(*reversed(writes))
+    assert [record.version for record in (await journal.load()).owners] == [19]
+
+
+async def test_a_flood_in_one_write_is_all_there(opened: Opened) -> None:
+    journal = await opened.journal()
+    records = [DEVICE._replace(key=KEY._replace(device=f"d{number:04}"), version=number) for number in range(1000)]
+    await journal.write(*records, *(Departure(each.key, "t", each.version) for each in records))
+    known = await (await opened.journal()).load()
+    assert sorted(known.devices) == records
+    assert sorted(known.departures) == [Departure(each.key, "t", each.version) for each in records]
+
+
+async def test_a_write_is_all_or_nothing(database_url: str) -> None:
+    async with open_stores(database_url) as stores:
         broken = replace(RELATION, rule=object())  # type: ignore[arg-type]  # no column takes it
-        with pytest.raises(Exception, match=r"rule|type|bind"):
-            await stores.journal.write(OWNER, broken)
-        assert list((await stores.journal.load()).owners) == []
-        await stores.journal.write(OWNER)
-        assert list((await stores.journal.load()).owners) == [OWNER]
+        with pytest.raises(Exception, match=r"rule|type|bind|expected"):
+            await stores.journal.write(OWNER, DEVICE, broken)
+        known = await stores.journal.load()
+        assert [*known.owners, *known.devices] == []
+        await stores.journal.write(OWNER, DEVICE)
+        known = await stores.journal.load()
+        assert [*known.owners, *known.devices] == [OWNER, DEVICE]
+
+
+async def test_numbers_of_devices_from_a_write_that_failed_are_forgotten(database_url: str) -> None:
+    """Else they would be given to other devices."""
+    async with open_stores(database_url) as stores:
+        journal, other = stores.journal, DEVICE._replace(key=KEY._replace(device="other"), tag="u")
+        with pytest.raises(Exception, match=r"rule|type|bind|expected|NULL|null"):
+            await journal.write(DEVICE, replace(DECISION, by=None))  # type: ignore[arg-type]  # refused by the table
+        await journal.write(other)
+        await journal.write(DEVICE)
+        assert sorted((await journal.load()).devices) == sorted([DEVICE, other])
+        assert list(await journal.devices(ANN)) == sorted([DEVICE, other])
+        assert list(await journal.devices(DAN)) == []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
-from collections import deque
+import itertools
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
+    MOST_DECISIONS,
+    DecisionRecord,
     Departure,
     DeviceRecord,
     OwnerRecord,
@@ -45,9 +48,12 @@ class MemoryJournal:
         self._subscriptions: dict[DialogId, SubscriptionRecord] = {}
         self._departures: dict[DeviceKey, Departure] = {}
         self._views: dict[str, View] = {}
+        self._decisions: defaultdict[tuple[Owner, Watcher], deque[DecisionRecord]] = defaultdict(
+            lambda: deque(maxlen=MOST_DECISIONS)
+        )
 
-    async def write(self, *records: Record) -> None:
-        await self.opened().write(*records)
+    def write(self, *records: Record) -> asyncio.Future[None]:
+        return self.opened().write(*records)
 
     def opened(self) -> OpenedJournal:
         """This journal for one process."""
@@ -66,6 +72,11 @@ class MemoryJournal:
     async def view(self, tag: str) -> View | None:
         await asyncio.sleep(self.latency)
         return self._views.get(tag)
+
+    async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> Sequence[DecisionRecord]:
+        await asyncio.sleep(self.latency)
+        found = [kept for pair, kept in self._decisions.items() if pair[0] == owner and watcher in (None, pair[1])]
+        return sorted(itertools.chain(*found), key=lambda record: record.at)
 
     async def collect(self) -> None:
         named = {record.tag for record in self._devices.values()}
@@ -96,6 +107,8 @@ class MemoryJournal:
                 self._subscriptions[record.dialog.id] = _apart(record)
             case SubscriptionRemoved():
                 self._subscriptions.pop(DialogId(record.call_id, record.local_tag, record.remote_tag), None)
+            case DecisionRecord():
+                self._decisions[record.owner, record.watcher].append(record)
             case View():
                 self._views[record.tag] = record
 
@@ -127,13 +140,17 @@ class OpenedJournal:
         """Written in the order of the calls, also where two end at the same time."""
         self.load = journal.load
         self.view = journal.view
+        self.decisions = journal.decisions
         self.collect = journal.collect
 
     def kill(self) -> None:
         self._alive = False
 
-    async def write(self, *records: Record) -> None:
+    def write(self, *records: Record) -> asyncio.Future[None]:
         self._under_way.append(records)
+        return asyncio.ensure_future(self._write())
+
+    async def _write(self) -> None:
         await asyncio.sleep(self._journal.latency)
         if not self._alive:
             await asyncio.get_running_loop().create_future()
@@ -145,7 +162,7 @@ class OpenedJournal:
 
 def _apart(record: SubscriptionRecord) -> SubscriptionRecord:
     """The record with a dialog of its own, as if it had been on a disk."""
-    return dataclasses.replace(record, dialog=dataclasses.replace(record.dialog))
+    return record._replace(dialog=dataclasses.replace(record.dialog))
 
 
 class MemoryDocuments:

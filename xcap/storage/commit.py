@@ -3,8 +3,9 @@
 A database has one writer at a time, and a commit costs a disk flush whatever is in it. So while one transaction is on
 its way the next intents collect, and they all go into the next one: the longer a commit takes, the more share it.
 
-The law: `do` returns after the COMMIT that holds its intent. An intent whose caller went away before its transaction
-began is dropped; after that it runs, and nobody is told. Intents of one handler keep the order in which they came.
+The law: what `do` gives is done after the COMMIT that holds its intent. An intent whose caller went away before its
+transaction began is dropped; after that it runs, and nobody is told. Intents of one handler keep the order in which
+they came.
 """
 
 from __future__ import annotations
@@ -72,16 +73,18 @@ class GroupCommit:
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def do(self, handler: Handler[Intent, Result], intent: Intent) -> Result:
-        """Run `intent` in the next transaction; raises what the handler gave for it, or CommitFailed."""
+    def do(self, handler: Handler[Intent, Result], intent: Intent) -> asyncio.Future[Result]:
+        """Run `intent` in the next transaction; gives what the handler gave for it, or raises that, or CommitFailed.
+
+        It takes its place in the order now, not when it is awaited.
+        """
         if self._closed:
             raise CommitFailed("the database is closed")
-        waiting = _Waiting(handler, intent, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(handler, intent, future))
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
-        result: Result = await waiting.future
-        return result
+        return future
 
     async def aclose(self) -> None:
         """Take no more intents, and return when those that wait are done."""

@@ -126,9 +126,7 @@ async def test_an_intent_that_breaks_its_transaction_fails_alone(database: Datab
 async def test_a_caller_that_went_away_before_the_transaction_is_dropped(database: Database) -> None:
     room = Room()
     async with GroupCommit(database) as committer:
-        gone = asyncio.ensure_future(committer.do(room.insert, 1))
-        stays = asyncio.ensure_future(committer.do(room.insert, 2))
-        await asyncio.sleep(0)
+        gone, stays = committer.do(room.insert, 1), committer.do(room.insert, 2)
         gone.cancel()
         assert await stays == 2
     with pytest.raises(asyncio.CancelledError):

@@ -1,0 +1,139 @@
+"""How records reach the tables: by kind, each kind in a few steps of the database (`Transaction.store`).
+
+Acknowledgements and departures come by the thousand with each change of a card. So they are stored under the number of
+their device, and the numbers are remembered: of all devices that the journal held when it was loaded, and of those that
+came since. A number that was given in a transaction counts when that is durable.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from abserver.domain.relation import Relation
+from abserver.domain.view import View
+from abserver.ports import (
+    MOST_DECISIONS,
+    DecisionRecord,
+    Departure,
+    DeviceRecord,
+    OwnerRecord,
+    SubscriptionRecord,
+    SubscriptionRemoved,
+)
+from abserver.storage import rows, tables
+from xcap.storage.compiling import among
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import BindParameter, Table, UpdateBase
+
+    from abserver.ports import DeviceKey, Record
+    from xcap.storage.database import Transaction
+
+
+class Writer:
+    """Writes records; one per journal. Used inside transactions, one after the other."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[DeviceKey, int] = {}
+
+    def remember(self, numbers: Mapping[DeviceKey, int]) -> None:
+        """The numbers of devices that the database has."""
+        self._numbers.update(numbers)
+
+    def write(self, transaction: Transaction, groups: Sequence[Sequence[Record]]) -> Sequence[None]:
+        """Carry out the records of all groups, those of a key in their order."""
+        kinds: dict[type[Record], list[Any]] = {kind: [] for kind in _KINDS}
+        kinds[SubscriptionRemoved] = kinds[SubscriptionRecord]  # one list, for their order
+        for records in groups:
+            for record in records:
+                kinds[type(record)].append(record)
+        transaction.store(tables.relations, [rows.relation_row(each) for each in kinds[Relation]])
+        transaction.store(tables.owners, [rows.owner_row(each) for each in kinds[OwnerRecord]])
+        views: dict[str, View] = {view.tag: view for view in kinds[View]}  # one came with each acknowledgement
+        transaction.store(tables.views, [(tag, view.content) for tag, view in views.items()])
+        self._update_lists(transaction, kinds[DeviceRecord], kinds[Departure])
+        _subscriptions(transaction, kinds[SubscriptionRecord])
+        _decisions(transaction, kinds[DecisionRecord])
+        return [None] * len(groups)
+
+    def _update_lists(
+        self, transaction: Transaction, records: Sequence[DeviceRecord], departures: Sequence[Departure]
+    ) -> None:
+        numbers = self._numbers_of(transaction, [*(each.key for each in records), *(each.key for each in departures)])
+        transaction.store(tables.deliveries, [rows.device_row(numbers[each.key], each) for each in records])
+        transaction.store(tables.departures, [rows.departure_row(numbers[each.key], each) for each in departures])
+
+    def _numbers_of(self, transaction: Transaction, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, int]:
+        missing = {key: None for key in keys if key not in self._numbers}
+        if not missing:
+            return self._numbers
+        given = _given(transaction, missing)
+        transaction.on_commit(lambda: self.remember(given))
+        return {**given, **{key: self._numbers[key] for key in keys if key not in given}}
+
+
+_KINDS: Sequence[type[Record]] = (
+    Relation,
+    OwnerRecord,
+    DeviceRecord,
+    Departure,
+    SubscriptionRecord,
+    DecisionRecord,
+    View,
+)
+
+
+def _given(transaction: Transaction, keys: Iterable[DeviceKey]) -> dict[DeviceKey, int]:
+    """The numbers of devices that have none yet, or that another process gave one."""
+    transaction.run(_NEW_DEVICE[transaction.dialect], [key._asdict() for key in keys])
+    found = transaction.rows(_NUMBERS, {"devices": json.dumps(sorted({key.device for key in keys}))})
+    numbers = {(owner, watcher, device): number for number, owner, watcher, device in found}
+    return {key: numbers[key] for key in keys}
+
+
+def _subscriptions(transaction: Transaction, records: Sequence[SubscriptionRecord | SubscriptionRemoved]) -> None:
+    last: dict[tuple[str, str, str], SubscriptionRecord | None] = {}
+    for record in records:
+        if isinstance(record, SubscriptionRemoved):
+            last[record] = None
+        else:
+            last[record.dialog.id] = record
+    transaction.store(tables.subscriptions, [rows.subscription_row(each) for each in last.values() if each is not None])
+    transaction.run(_REMOVE, [dict(zip(_DIALOG, dialog, strict=True)) for dialog, each in last.items() if each is None])
+
+
+def _decisions(transaction: Transaction, records: Sequence[DecisionRecord]) -> None:
+    transaction.run(_ADD_DECISION, [rows.decision_row(each) for each in records])
+    pairs = {(each.owner, each.watcher): None for each in records}
+    transaction.run(_FORGET_DECISIONS, [{"of_owner": owner, "of_watcher": watcher} for owner, watcher in pairs])
+
+
+def _values(table: Table) -> dict[str, BindParameter[Any]]:
+    """All but the number, which the database gives."""
+    return {column.name: bindparam(column.name) for column in table.columns if not column.primary_key}
+
+
+_devices, _decided = tables.devices, tables.decisions
+_NEW_DEVICE: Mapping[str, UpdateBase] = {
+    "sqlite": sqlite.insert(_devices).values(_values(_devices)).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(_devices).values(_values(_devices)).on_conflict_do_nothing(),
+}
+_NUMBERS = select(_devices).where(among(_devices.c.device, "devices"))
+
+_DIALOG = ("of_call", "of_local", "of_remote")
+_REMOVE = delete(tables.subscriptions).where(
+    *(column == bindparam(name) for column, name in zip(tables.subscriptions.primary_key.columns, _DIALOG, strict=True))
+)
+
+_ADD_DECISION = insert(_decided).values(_values(_decided))
+_of_relation = (_decided.c.owner == bindparam("of_owner"), _decided.c.watcher == bindparam("of_watcher"))
+_newest_that_goes = (
+    select(_decided.c.id).where(*_of_relation).order_by(_decided.c.id.desc()).offset(MOST_DECISIONS).limit(1)
+)
+_FORGET_DECISIONS = delete(_decided).where(*_of_relation, _decided.c.id <= _newest_that_goes.scalar_subquery())
