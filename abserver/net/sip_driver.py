@@ -198,7 +198,7 @@ class SipDriver:
         if refusal is not None:
             self._execute(self._endpoint.respond(transaction_id, refusal, self._loop.time()))
         else:
-            self._spawn(self._handle(transaction_id, request, flow))
+            self._tasks.add(self._loop.create_task(self._handle(transaction_id, request, flow)))
 
     async def _handle(self, transaction_id: TransactionId, request: Request, flow: Flow) -> None:
         """Run the handler: the one place where a fault in serving a request is logged and answered."""
@@ -219,6 +219,8 @@ class SipDriver:
             log.exception("request failed", extra={"method": request.method, "call_id": request.call_id})
             if not responded:
                 respond(make_response(request, 500))
+        finally:
+            self._tasks.discard(asyncio.current_task())
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = self._loop.create_task(work)

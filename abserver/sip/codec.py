@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.grammar import is_token, is_uri, parse_number
+from abserver.sip.grammar import TCHARS, URI, is_token, parse_number
 from abserver.sip.message import FIELD_NAMES, Headers, Message, Request, Response, canonical_name
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FOLD = re.compile(r"\r\n[ \t]+")
 _STATUS_LINE = re.compile(r"SIP/2\.0 ([1-6][0-9][0-9])(?: (.*))?", re.IGNORECASE)
-_VERSION = re.compile(r"SIP/[0-9]+\.[0-9]+", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rf"({TCHARS}) ({URI}) [Ss][Ii][Pp]/([0-9]+\.[0-9]+)")
 _CONTENT_LENGTH = re.compile(rb"\r\n(?:content-length|l)[ \t]*:(?:[ \t]|\r\n[ \t])*([^\r\n]*)", re.IGNORECASE)
 _ECHOED = ("Via", "From", "To", "Call-ID", "CSeq")
 """What an answer copies from its request (§8.2.6.2)."""
@@ -65,10 +65,15 @@ def _parse(data: bytes, limits: Limits) -> Request | Response:
         head = data[:end].decode()
     except UnicodeDecodeError:
         raise SipSyntaxError("Header Is Not UTF-8") from None
-    start_line, *lines = _split_lines(head)
+    lines = _split_lines(head)
+    start_line = lines.pop(0)
     if len(lines) > limits.fields:
         raise SipSyntaxError("Too Many Header Fields", status_hint=513)
-    rows = _parse_fields(lines, limits.line)
+    if end > limits.line:
+        lines = _unfolded(lines)
+        if any(len(line) > limits.line for line in lines):
+            raise SipSyntaxError("Header Field Too Long")
+    rows = _parse_fields(lines)
     body = _cut_body(data[end + 4 :], rows.pop("Content-Length", None), limits.body)
     return _parse_start_line(start_line, Headers.of_rows(rows), body)
 
@@ -80,22 +85,30 @@ def _no_end_of_head(size: int, limits: Limits) -> SipSyntaxError:
 
 
 def _split_lines(head: str) -> list[str]:
-    """Unfold (§7.3.1: a line break and the blanks after it are one SP) and split at CRLF."""
-    if "\r\n " in head or "\r\n\t" in head:
-        head = _FOLD.sub(" ", head)
+    """Split at CRLF, which no line may hold a half of."""
     lines = head.split("\r\n")
     if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
         raise SipSyntaxError("Stray Carriage Return or Line Feed")
     return lines
 
 
-def _parse_fields(lines: list[str], longest: int) -> dict[str, list[str]]:
+def _unfolded(lines: list[str]) -> list[str]:
+    """Make one line of each field: a line break and the blanks after it are one SP (§7.3.1)."""
+    return _FOLD.sub(" ", "\r\n".join(lines)).split("\r\n")
+
+
+def _parse_fields(lines: list[str]) -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
+    spelled = FIELD_NAMES.get
     for line in lines:
         name, colon, value = line.partition(":")
-        known = FIELD_NAMES.get(name) or _unusual_name(name)
-        if not colon or len(line) > longest:
-            raise SipSyntaxError("Header Field Too Long or without Colon")
+        known = spelled(name)
+        if known is None:
+            if rows and line.startswith((" ", "\t")):
+                return _parse_fields(_unfolded(lines))
+            known = _unusual_name(name)
+        if not colon:
+            raise SipSyntaxError("Header Field without Colon")
         if known in rows:
             rows[known].append(value.strip(" \t"))
         else:
@@ -116,7 +129,7 @@ class UnreadHeaders(Headers):
         """Called for an attribute that is not set: for the fields, once."""
         if name != "_rows":
             raise AttributeError(name)
-        self._rows = _parse_fields(self._head.split("\r\n")[1:-2], DEFAULT_LIMITS.line)
+        self._rows = _parse_fields(self._head.split("\r\n")[1:-2])
         del self._rows["Content-Length"]
         return self._rows
 
@@ -146,18 +159,16 @@ def _parse_length(lengths: list[str]) -> int:
 
 
 def _parse_start_line(line: str, headers: Headers, body: bytes) -> Request | Response:
-    if line[:4].upper() == "SIP/":
-        status = _STATUS_LINE.fullmatch(line)
-        if status is None:
-            raise SipSyntaxError("Malformed Status Line")
+    request = _REQUEST_LINE.fullmatch(line)
+    if request is not None:
+        method, uri, version = request.groups()
+        if version != "2.0":
+            raise SipSyntaxError("Version Not Supported", status_hint=505)
+        return Request(method, uri, headers, body)
+    status = _STATUS_LINE.fullmatch(line)
+    if status is not None:
         return Response(int(status[1]), status[2] or "", headers, body)
-    method, _, rest = line.partition(" ")
-    uri, _, version = rest.partition(" ")
-    if not is_token(method) or not is_uri(uri) or not _VERSION.fullmatch(version):
-        raise SipSyntaxError("Malformed Request Line")
-    if version.upper() != "SIP/2.0":
-        raise SipSyntaxError("Version Not Supported", status_hint=505)
-    return Request(method, uri, headers, body)
+    raise SipSyntaxError("Malformed Start Line")
 
 
 def _salvage(data: bytes) -> Request | None:
@@ -194,13 +205,17 @@ def serialize(message: Message) -> bytes:
         start = f"SIP/2.0 {message.status} {message.reason}"
     if "\r" in start or "\n" in start:
         raise ValueError("line break within a start line")
-    head = f"{start}\r\n{write_fields(message.headers)}Content-Length: {len(message.body)}\r\n\r\n"
+    fields = [f"{name}: {value}\r\n" for name, rows in message.headers.rows().items() for value in rows]
+    head = f"{start}\r\n{_joined(fields)}Content-Length: {len(message.body)}\r\n\r\n"
     return head.encode(errors="surrogateescape") + message.body
 
 
 def write_fields(fields: Iterable[tuple[str, str]]) -> str:
     """Write header fields, each with the CRLF after it. Raises ValueError for a line break within one."""
-    lines = [f"{name}: {value}\r\n" for name, value in fields]
+    return _joined([f"{name}: {value}\r\n" for name, value in fields])
+
+
+def _joined(lines: list[str]) -> str:
     text = "".join(lines)
     if text.count("\n") != len(lines) or text.count("\r") != len(lines):
         raise ValueError("line break within a header field")

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abserver.sip.transport import Flow
+    from abserver.sip.uas import Mandatory
 
 MAX_RECEIVED = 262_144
 """Transactions of peers at once: timer J keeps each for 32 s over UDP, so this is 8,000 requests in a second."""
@@ -121,10 +122,10 @@ class Endpoint:
                 return self._receive_response(message, now)
             if message.method == "ACK":
                 return []  # of an INVITE that was answered without state
-            check(message)
+            fields = check(message)
         except SipSyntaxError as error:
             return self.refuse(error, flow)
-        return self._receive_request(message, flow, now)
+        return self._receive_request(message, fields, flow, now)
 
     def refuse(self, error: SipSyntaxError, flow: Flow) -> list[Effect]:
         """Answer what is no SIP message, without state, if an answer is due: also for errors of a StreamFramer."""
@@ -132,7 +133,7 @@ class Endpoint:
             return []
         response = make_response(error.request, error.status_hint, reason=error.reason)
         try:
-            via = _stamp_top(response, flow)
+            via = _stamp_top(response, response.via, flow)
         except SipSyntaxError:
             try:
                 via = Via.parse_hop(error.request.headers.get("Via") or "")
@@ -154,9 +155,9 @@ class Endpoint:
             self._forget_sent(sent)
         return [ResponseReceived(sent.id, response)]
 
-    def _receive_request(self, request: Request, flow: Flow, now: float) -> list[Effect]:
-        via = _stamp_top(request, flow)
-        transaction_id = _server_key(request, via)
+    def _receive_request(self, request: Request, fields: Mandatory, flow: Flow, now: float) -> list[Effect]:
+        via = _stamp_top(request, fields.via, flow)
+        transaction_id = _server_key(request, fields, via)
         known = self._received.get(transaction_id)
         if known is not None:
             return self._carry_out_received(known, known.receive())
@@ -173,7 +174,7 @@ class Endpoint:
         if request.method == "CANCEL":
             found = any((*transaction_id[:2], method) in self._received for method in self._allow)
             return self.respond(transaction_id, make_response(request, 200 if found else 481), now)
-        if not self._claim(received, request):
+        if not self._claim(received, fields):
             return self.respond(transaction_id, make_response(request, 482), now)
         return [RequestReceived(transaction_id, request, flow)]
 
@@ -314,14 +315,14 @@ class Endpoint:
         every: list[_Sent | _Received] = [*self._sent.values(), *self._received.values()]
         return [transaction for transaction in every if transaction.flow == flow]
 
-    def _claim(self, received: _Received, request: Request) -> bool:
+    def _claim(self, received: _Received, fields: Mandatory) -> bool:
         """Note a request outside of a dialog as the original of what may arrive by other paths; False if it is such a
         copy itself (§8.2.2.2). A hash is enough: nobody outside knows its key, and two that are equal by chance cost a
         client a second attempt.
         """
-        if request.to.tag is not None:
+        if fields.to.tag is not None:
             return True
-        key = hash((request.call_id, request.from_.tag, request.cseq.number, request.method))
+        key = hash((fields.call_id, fields.from_.tag, fields.cseq.number, fields.cseq.method))
         if key in self._originals:
             return False
         self._originals.add(key)
@@ -329,18 +330,19 @@ class Endpoint:
         return True
 
 
-def _stamp_top(message: Request | Response, flow: Flow) -> Via:
+def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:
     """Stamp the topmost Via with where the message came from, in its headers too."""
-    via = routing.stamp(message.via, flow.remote)
-    first, *others = message.headers.get_all("Via")
-    message.headers.set_all("Via", [", ".join([str(via), *split_list(first)[1:]]), *others])
-    return via
+    stamped = routing.stamp(via, flow.remote)
+    if stamped is not via:
+        first, *others = message.headers.get_all("Via")
+        message.headers.set_all("Via", [", ".join([str(stamped), *split_list(first)[1:]]), *others])
+    return stamped
 
 
-def _server_key(request: Request, via: Via) -> TransactionId:
+def _server_key(request: Request, fields: Mandatory, via: Via) -> TransactionId:
     """What retransmissions of a request share, and other requests don't (§17.2.3)."""
     branch = via.branch or ""
     if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
         return TransactionId((branch, via.sent_by.lower(), request.method))
-    tags = (request.to.tag or "", request.from_.tag or "")
-    return TransactionId((request.uri, *tags, request.call_id, str(request.cseq), str(via)))
+    tags = (fields.to.tag or "", fields.from_.tag or "")
+    return TransactionId((request.uri, *tags, fields.call_id, str(fields.cseq), str(via)))

@@ -16,16 +16,18 @@ Params = Mapping[str, str | None]
 
 TCHARS = r"[A-Za-z0-9\-.!%*_+`'~]+"  # a token
 HOST = r"\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._\-]+"  # names with "_" break the grammar, and are in use
+URI = r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"]+"  # the shape of an absolute one
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 
 _TOKEN = re.compile(TCHARS)
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\x00-\x20\x7f<>\"]+")
+_URI = re.compile(URI)
 _PARAM = re.compile(
     rf"[ \t]*;[ \t]*({TCHARS})(?:[ \t]*=[ \t]*([^\x00-\x20\x7f;,=\"<>?]+|{QUOTED}))?[ \t]*",
     re.DOTALL,
 )
 _COMMA_OR_SHELTER = re.compile(r'"(?:[^"\\]|\\.)*\\?("?)|<[^>]*(>?)|,', re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_LONGEST_NUMBER = 10  # digits of 2**32 - 1, the largest in any header field
 _MUST_ESCAPE = re.compile(r'(["\\])')
 
 
@@ -58,13 +60,12 @@ def split_list(text: str) -> list[str]:
     return elements
 
 
-def parse_params(text: str) -> dict[str, str | None]:
-    """Parse `;name=value;flag` to the end of `text` (generic-param, §25.1).
+def parse_params(text: str, position: int = 0) -> dict[str, str | None]:
+    """Parse `;name=value;flag` from `position` to the end of `text` (generic-param, §25.1).
 
     Raises SipSyntaxError, also for a name that occurs twice (§7.3.1).
     """
     params: dict[str, str | None] = {}
-    position = 0
     while position < len(text):
         match = _PARAM.match(text, position)
         if match is None:
@@ -95,11 +96,15 @@ def unquote(text: str) -> str:
 
 
 def parse_number(text: str, limit: int) -> int:
-    """Parse `1*DIGIT` up to `limit`; raises SipSyntaxError. (`int` alone takes signs, blanks and foreign digits.)"""
-    digits = text.lstrip("0") or text[-1:]
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(limit)) or int(digits) > limit:
+    """Parse `1*DIGIT` up to `limit`, below 10**10; raises SipSyntaxError.
+
+    (`int` alone takes signs, blanks and foreign digits.)
+    """
+    if len(text) > _LONGEST_NUMBER:
+        text = text.lstrip("0") or "0"
+    if not (text.isascii() and text.isdigit()) or len(text) > _LONGEST_NUMBER or (number := int(text)) > limit:
         raise SipSyntaxError("Number Malformed or out of Range")
-    return int(digits)
+    return number
 
 
 def bare_host(host: str) -> str:

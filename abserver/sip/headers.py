@@ -6,6 +6,7 @@ Law: `parse(str(value)) == value`, and nothing but SipSyntaxError leaves a `pars
 from __future__ import annotations
 
 import enum
+import functools
 import re
 from dataclasses import dataclass, field, replace
 
@@ -14,6 +15,7 @@ from abserver.sip.grammar import (
     HOST,
     QUOTED,
     TCHARS,
+    URI,
     Params,
     format_params,
     is_token,
@@ -25,13 +27,20 @@ from abserver.sip.grammar import (
     unquote,
 )
 
+RECENT = 1024
+"""Texts of which the value is remembered, for each type: while a request is served the same field is asked for again
+and again, and many requests have equal ones. Values are frozen, so they may be shared."""
+
 MAGIC_COOKIE = "z9hG4bK"
 """How a branch begins that is unique across space and time (§8.1.1.7)."""
 
 _VIA = re.compile(rf"({TCHARS})[ \t]*/[ \t]*({TCHARS})[ \t]*/[ \t]*({TCHARS})[ \t]+({HOST})(?:[ \t]*:[ \t]*([0-9]+))?")
+_PLAIN_VIA = re.compile(rf"SIP/2\.0/([A-Z]+) ({HOST}):([0-9]{{1,4}}|[1-5][0-9]{{4}});branch=({TCHARS})(;rport)?")
+"""As most user agents write it, with a port that needs no look at its range."""
 _QUOTED_DISPLAY = re.compile(rf"({QUOTED})[ \t]*(?=<)", re.DOTALL)
 _BAD_DISPLAY = re.compile(r'[\x00-\x08\x0a-\x1f\x7f",;:@\\>]')
 _PLAIN_DISPLAY = re.compile(rf"{TCHARS}(?: {TCHARS})*")
+_PLAIN_ADDRESS = re.compile(rf"<({URI})>(?:;tag=({TCHARS}))?")
 _MEDIA = re.compile(rf"({TCHARS})[ \t]*/[ \t]*({TCHARS})")
 _Q = re.compile(r"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 _EVENT_TYPE = re.compile(TCHARS)
@@ -50,11 +59,17 @@ class Via:
     protocol: str = "SIP/2.0"
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> Via:
+        plain = _PLAIN_VIA.fullmatch(text)
+        if plain is not None:
+            transport, host, port, branch, rport = plain.groups()
+            params = {"branch": branch, "rport": None} if rport else {"branch": branch}
+            return cls(transport, host, int(port), params)
         match = _VIA.match(text)
         if match is None:
             raise SipSyntaxError("Malformed Via")
-        return cls._of_match(match, parse_params(text[match.end() :]))
+        return cls._of_match(match, parse_params(text, match.end()))
 
     @classmethod
     def parse_hop(cls, text: str) -> Via:
@@ -110,7 +125,12 @@ class NameAddr:
     params: Params = field(default_factory=dict)
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> NameAddr:
+        plain = _PLAIN_ADDRESS.fullmatch(text)
+        if plain is not None:
+            uri, tag = plain.groups()
+            return cls(uri, "", {} if tag is None else {"tag": tag})
         text = text.strip(" \t")
         display = ""
         quoted = _QUOTED_DISPLAY.match(text) if text.startswith('"') else None
@@ -171,6 +191,7 @@ class CSeq:
     method: str
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> CSeq:
         number, _, method = text.partition(" ")
         method = method.strip(" \t")
@@ -194,6 +215,7 @@ class Event:
     """All other parameters."""
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> Event:
         match = _EVENT_TYPE.match(text)
         if match is None:
@@ -286,6 +308,7 @@ class MediaType:
     """The quality of an Accept element, 0 to 1."""
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> MediaType:
         match = _MEDIA.match(text)
         if match is None:

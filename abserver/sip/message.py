@@ -74,7 +74,7 @@ class Headers:
     @classmethod
     def of_rows(cls, rows: dict[str, list[str]]) -> Headers:
         """Take over rows that are filed under canonical names already."""
-        headers = cls()
+        headers = cls.__new__(cls)
         headers._rows = rows
         return headers
 
@@ -84,7 +84,7 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first row of that name."""
-        rows = self._rows.get(canonical_name(name))
+        rows = self._rows.get(name) or self._rows.get(canonical_name(name))
         return rows[0] if rows else None
 
     def get_all(self, name: str) -> list[str]:
@@ -97,7 +97,11 @@ class Headers:
 
     def add(self, name: str, value: str) -> None:
         """Append a row."""
-        self._rows.setdefault(canonical_name(name), []).append(value)
+        known = canonical_name(name)
+        if known in self._rows:
+            self._rows[known].append(value)
+        else:
+            self._rows[known] = [value]
 
     def set(self, name: str, value: str) -> None:
         """Put one row in place of all of that name."""

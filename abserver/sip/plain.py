@@ -48,7 +48,7 @@ class Plain(NamedTuple):
 
 def read_plain(data: bytes) -> Plain | None:
     """Read a plain response; None for any other bytes."""
-    if len(data) > LARGEST:
+    if len(data) > LARGEST or not data.startswith(b"SIP/2.0 "):
         return None
     text = data.decode("latin-1")
     match = _PLAIN.fullmatch(text)

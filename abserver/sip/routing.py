@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abserver.sip.grammar import bare_host
+from abserver.sip.headers import Via
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
-    from abserver.sip.headers import Via
     from abserver.sip.outgoing import Outgoing
 
 LARGEST_DATAGRAM_REQUEST = 1300
@@ -55,12 +55,15 @@ def stamp(via: Via, source: Address) -> Via:
     the request came from (§18.2.1, RFC 3581 §4). What the peer itself put there is replaced.
     """
     asked = "rport" in via.params
+    elsewhere = not _same_host(bare_host(via.host), source.host)
+    if not (asked or elsewhere or "received" in via.params):
+        return via
     params = {name: value for name, value in via.params.items() if name != "received"}
     if asked:
         params["rport"] = str(source.port)
-    if asked or not _same_host(bare_host(via.host), source.host):
+    if asked or elsewhere:
         params["received"] = source.host
-    return replace(via, params=params)
+    return Via(via.transport, via.host, via.port, params, via.protocol)
 
 
 def _same_host(one: str, other: str) -> bool:
@@ -83,7 +86,7 @@ def response_flow(via: Via, flow: Flow) -> Flow:
     if flow.transport.reliable:
         return flow  # the connection it came on; if that is gone, the shell's business
     maddr = bare_host(via.maddr or "")
-    if _numeric(maddr) is not None:
+    if maddr and _numeric(maddr) is not None:
         return replace(flow, remote=Address(maddr, via.port or DEFAULT_PORT))
     port = via.rport if via.rport is not None else via.port or DEFAULT_PORT
     return flow if port == flow.remote.port else replace(flow, remote=Address(flow.remote.host, port))

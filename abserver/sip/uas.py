@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import bare_host, parse_number
+from abserver.sip.headers import CSeq, NameAddr
 from abserver.sip.message import Headers, Request, Response
 from abserver.sip.uri import SipUri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from abserver.sip.headers import Via
 
 REASONS = {
     100: "Trying",
@@ -67,7 +70,7 @@ _KNOWN_METHODS = frozenset(
     | {"REGISTER", "SUBSCRIBE", "UPDATE"}
 )
 _COPIED = ("Via", "From", "To", "Call-ID", "CSeq")
-_SINGLE = ("From", "To", "Call-ID", "CSeq", "Max-Forwards")
+_SINGLE = ("From", "To", "Call-ID", "CSeq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +110,15 @@ def make_response(
     one of a SipSyntaxError: what it lacks is left out.
     """
     copied = request.headers.rows()
-    rows: dict[str, list[str]] = {name: copied[name] for name in _COPIED if name in copied}
+    rows = {name: copied[name][:] for name in _COPIED if name in copied}
     if status == 100:
         if "Timestamp" in copied:
-            rows["Timestamp"] = copied["Timestamp"]  # §8.2.6.1
+            rows["Timestamp"] = copied["Timestamp"][:]  # §8.2.6.1
     elif "To" in rows and not _has_tag(request):
         rows["To"] = [f"{rows['To'][0]};tag={to_tag or stateless_tag(request)}"]
     if 200 <= status < 300 and "Record-Route" in copied:
-        rows["Record-Route"] = copied["Record-Route"]
-    answer = Headers.of_rows({name: list(values) for name, values in rows.items()})
+        rows["Record-Route"] = copied["Record-Route"][:]
+    answer = Headers.of_rows(rows)
     for name, value in headers:
         answer.add(name, value)
     return Response(status, REASONS.get(status, "") if reason is None else reason, answer, body)
@@ -139,29 +142,51 @@ def stateless_tag(request: Request) -> str:
     return hashlib.blake2s(facts.encode(errors="surrogateescape"), digest_size=8).hexdigest()
 
 
-def check(request: Request) -> None:
-    """Raise SipSyntaxError, fit for a 400, unless each field that §8.1.1 makes mandatory is there once, well-formed,
-    and CSeq repeats the method. Max-Forwards may be missing, as in RFC 2543; From needs no tag for the same reason.
+class Mandatory(NamedTuple):
+    """The fields of a request on which transactions and dialogs rest (§8.1.1)."""
+
+    via: Via
+    """The topmost."""
+    from_: NameAddr
+    to: NameAddr
+    call_id: str
+    cseq: CSeq
+
+
+def check(request: Request) -> Mandatory:
+    """Read what §8.1.1 makes mandatory.
+
+    Raises SipSyntaxError, fit for a 400, unless each field is there once and well-formed, and CSeq repeats the method.
+    Max-Forwards may be missing, as in RFC 2543; From needs no tag for the same reason.
     """
     try:
-        _check(request)
+        return _check(request)
     except SipSyntaxError as error:
         error.request = request
         raise
 
 
-def _check(request: Request) -> None:
+def _check(request: Request) -> Mandatory:
     rows = request.headers.rows()
-    for name in _SINGLE:
-        if len(rows.get(name, ())) > 1:
-            raise SipSyntaxError(f"Several {name}")
-    _ = request.via, request.from_, request.to
-    if not request.call_id or " " in request.call_id:
+    from_, to, call_id, cseq = [_only(rows, name) for name in _SINGLE]
+    fields = Mandatory(request.via, NameAddr.parse(from_), NameAddr.parse(to), call_id, CSeq.parse(cseq))
+    if not call_id or " " in call_id:
         raise SipSyntaxError("Malformed Call-ID")
-    if request.cseq.method != request.method:
+    if fields.cseq.method != request.method:
         raise SipSyntaxError("CSeq Does Not Match the Method")
     if "Max-Forwards" in rows:
-        parse_number(rows["Max-Forwards"][0], 255)
+        parse_number(_only(rows, "Max-Forwards"), 255)
+    return fields
+
+
+def _only(rows: Mapping[str, Sequence[str]], name: str) -> str:
+    """The one row of a field that may have no more."""
+    values = rows.get(name)
+    if values is None:
+        raise SipSyntaxError(f"Missing {name}")
+    if len(values) > 1:
+        raise SipSyntaxError(f"Several {name}")
+    return values[0]
 
 
 def inspect(request: Request, capabilities: Capabilities) -> Response | None:

@@ -6,11 +6,15 @@ parameter is asked for.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass, field
 
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import HOST, Params, parse_number
+
+RECENT = 1024
+"""URIs of which the value is remembered."""
 
 _USERINFO = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/:]|%[0-9A-Fa-f]{2})+")
 _HOSTPORT = re.compile(rf"({HOST})(?::([0-9]+))?(?=[;?]|$)")
@@ -34,6 +38,7 @@ class SipUri:
     """What stands after `?`."""
 
     @classmethod
+    @functools.lru_cache(RECENT)
     def parse(cls, text: str) -> SipUri:
         """Parse; raises SipSyntaxError, with status hint 416 for another scheme (§8.2.2.1)."""
         scheme, _, rest = text.partition(":")

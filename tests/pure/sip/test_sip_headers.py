@@ -199,3 +199,27 @@ def test_the_most_specific_range_of_an_accept_decides() -> None:
 def test_an_empty_accept_accepts_nothing() -> None:
     """§20.1: "If it is empty, it means that no formats are acceptable"."""
     assert MediaType.parse_list("  ") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SIP/2.0/UDP 192.0.2.4:5060;branch=z9hG4bKa;rport",
+        "SIP/2.0/TCP [2001:db8::1]:59999;branch=z9hG4bKa",
+        "SIP/2.0/UDP phone_1.example.com:60000;branch=z9hG4bKa",
+    ],
+)
+def test_a_via_in_its_plain_form_is_read_as_in_any_other(text: str) -> None:
+    assert Via.parse(text) == Via.parse(f"{text} ")
+    assert str(Via.parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["<sip:bob@example.com>", "<sip:bob@example.com;user=phone?x=y>;tag=a.b"])
+def test_an_address_in_its_plain_form_is_read_as_in_any_other(text: str) -> None:
+    assert NameAddr.parse(text) == NameAddr.parse(f" {text}")
+    assert str(NameAddr.parse(text)) == text
+
+
+def test_a_port_beyond_the_last_one_is_no_port() -> None:
+    with pytest.raises(SipSyntaxError):
+        Via.parse("SIP/2.0/UDP 192.0.2.4:65536;branch=z9hG4bKa")
