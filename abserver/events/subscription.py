@@ -248,6 +248,7 @@ class Subscription:
         self._condition = tag
         self._owed = _NOTHING
         self._failures = 0
+        self._retry_at = -inf
         if tag != ANY:
             self.delivered = tag
             self._whole = self._doubted = False

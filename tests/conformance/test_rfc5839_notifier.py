@@ -169,6 +169,33 @@ def test_the_subscribers_word_counts_though_its_copy_was_in_doubt_6_2() -> None:
     assert not has_body(notice)
 
 
+def test_who_keeps_no_copy_but_names_a_tag_gets_no_body_6_2() -> None:
+    machine = subscribed()
+    machine.subscribed(expires_at=3600.0, holds=None, full=True)
+    active(machine)
+    assert machine.suppress("old", expires_at=3600.0)
+    machine.set_pending()
+    sent(machine)
+    machine.set_active(OLD)
+    notice = sent(machine)
+    assert notice is not None
+    assert not has_body(notice)
+
+
+def test_a_match_ends_the_doubt_of_a_copy_6_2() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    machine.next_notice(0.0)
+    machine.answered(500, 0.0)
+    assert machine.suppress("new", expires_at=3600.0)
+    machine.set_pending()
+    sent(machine)
+    machine.set_active(NEW)
+    notice = sent(machine)
+    assert notice is not None
+    assert not has_body(notice)
+
+
 # -- 6.3: suppressing the NOTIFY --------------------------------------------------------------------------------------
 
 
@@ -260,6 +287,8 @@ def test_when_the_condition_is_no_longer_true_the_default_behaviour_is_back_5_2(
     notice = sent(machine, 16.0)
     assert notice is not None
     assert (notice.base, notice.tag, has_body(notice)) == ("new", "old", True)
+    machine.expire(26.0)
+    assert sent(machine, 26.0) is not None
 
 
 def test_a_change_that_is_taken_back_in_time_leaves_the_condition_true_6_3() -> None:

@@ -147,6 +147,21 @@ def test_who_asks_gets_more_than_the_pace_as_far_as_policy_goes_5_3() -> None:
     assert sent(machine, 0.5) is not None
 
 
+def test_the_pace_holds_for_who_asks_for_a_minimum_alone_5_2() -> None:
+    machine = subscribed(Rates(min_rate=0.125), pace=5.0)
+    machine.set_active(VIEWS[1])
+    assert sent(machine, 4.9) is None
+    assert sent(machine, 5.0) is not None
+
+
+def test_a_new_rate_counts_from_the_most_recent_notify_5_2() -> None:
+    machine = subscribed()
+    machine.regulate(Rates(max_rate=0.25), 3.0)
+    machine.set_active(VIEWS[1])
+    assert sent(machine, 3.9) is None
+    assert sent(machine, 4.0) is not None
+
+
 @pytest.mark.parametrize("way", ["subscribe", "answer"])
 def test_a_max_rate_that_is_not_named_again_is_removed_5_1(way: str) -> None:
     """MUST indicate so by not including a max-rate parameter in a subsequent SUBSCRIBE or a 2xx response."""
@@ -297,6 +312,16 @@ def test_a_beat_that_falls_due_while_a_notify_is_in_flight_goes_after_it_6_2() -
     assert machine.next_deadline() == 3600.0
     machine.answered(200, 17.0)
     assert machine.next_notice(17.0) is not None
+
+
+def test_a_beat_does_not_delay_the_answer_to_a_subscribe_5_2() -> None:
+    machine = subscribed(Rates(min_rate=0.125))
+    machine.set_active(VIEWS[1])
+    machine.next_notice(8.0)
+    machine.subscribed(expires_at=3600.0, holds="0", full=False)
+    machine.expire(16.0)
+    machine.answered(503, 16.0, retry_after=100.0)
+    assert machine.next_notice(16.0) is not None
 
 
 def test_the_beat_ends_with_the_rate_6_1() -> None:

@@ -161,7 +161,7 @@ class Notifying(RuleBasedStateMachine):
         assert self.heard is self.standing
         assert condition == "*" or condition == self.view.tag
         self._regulate(rates, lasts)
-        self.condition, self.failures, self.is_owed = condition, 0, False
+        self.condition, self.failures, self.is_owed, self.not_before = condition, 0, False, -inf
         self.alive = lasts > 0
 
     @rule(rates=RATES)

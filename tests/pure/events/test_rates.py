@@ -98,6 +98,10 @@ def test_a_minimum_above_the_pace_of_the_package_is_lowered_to_it_rfc6446_5_2() 
     assert agreed(Rates(None, None, 1.0), pace=4.0) == Rates(None, None, 0.25)
 
 
+def test_a_minimum_above_all_that_is_granted_is_lowered_to_it_rfc6446_5_2() -> None:
+    assert agreed(Rates(None, 9.0), limits=Limits(max_rate=2.0, min_rate=8.0)) == Rates(None, 2.0)
+
+
 @pytest.mark.parametrize("lowest", [0.5, 0.75])
 def test_a_min_rate_that_is_not_below_the_adaptive_one_is_not_considered_rfc6446_8(lowest: float) -> None:
     assert agreed(Rates(None, lowest, 0.5)) == Rates(None, None, 0.5)

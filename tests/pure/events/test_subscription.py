@@ -38,6 +38,20 @@ def test_a_subscribe_is_followed_by_a_notify_at_once_rfc6665_4_2_1_2() -> None:
     assert machine.next_notice(10.0) == Notice(Substate.ACTIVE, None, 90, OLD, None)
 
 
+def test_a_notify_never_lengthens_a_subscription_rfc6665_4_2_2() -> None:
+    machine = subscribed()
+    notice = machine.next_notice(0.1)
+    assert notice is not None
+    assert notice.expires == 99
+
+
+def test_a_notify_that_is_late_does_not_tell_a_time_before_now() -> None:
+    machine = subscribed()
+    notice = machine.next_notice(200.0)
+    assert notice is not None
+    assert notice.expires == 0
+
+
 def test_a_pending_watcher_never_gets_a_view() -> None:
     machine = subscribed(holds="old")
     machine.set_pending()
@@ -191,23 +205,55 @@ def test_failures_in_a_row_end_the_subscription() -> None:
 @pytest.mark.parametrize("word", ["answer", "subscribe", "suppress"])
 def test_a_word_of_the_subscriber_gives_it_all_tries_again(word: str) -> None:
     machine = active()
-    machine.expires_at = 10_000.0
-    outcomes = []
     for turn in range(3 * TRIES):
         machine.set_active(View(b"", str(turn)))
         now = 1000.0 * turn
         assert machine.next_notice(now) is not None
-        machine.answered(500, now)
+        assert machine.answered(500, now) == LATER
         if word == "answer":
             assert machine.next_notice(now + FIRST_RETRY) is not None
             machine.answered(200, now + FIRST_RETRY)
         elif word == "subscribe":
             machine.subscribed(expires_at=100_000.0, holds="old", full=False)
         else:
-            assert machine.suppress("*", expires_at=100_000.0)
-            machine.subscribed(expires_at=100_000.0, holds="old", full=False)
-        outcomes.append(machine.over)
-    assert not any(outcomes)
+            assert machine.suppress(str(turn), expires_at=100_000.0)
+
+
+def test_a_copy_is_in_doubt_until_the_full_view_is_acknowledged() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    machine.next_notice(0.0)
+    machine.answered(500, 0.0)
+    machine.next_notice(FIRST_RETRY)
+    machine.answered(200, FIRST_RETRY)
+    machine.set_active(OLD)
+    notice = machine.next_notice(FIRST_RETRY)
+    assert notice is not None
+    assert notice.base == "new"
+
+
+def test_a_notify_without_a_body_leaves_no_doubt_when_it_fails() -> None:
+    machine = active()
+    machine.subscribed(expires_at=100.0, holds="old", full=False)
+    machine.next_notice(0.0)
+    machine.answered(500, 0.0)
+    notice = machine.next_notice(FIRST_RETRY)
+    assert notice is not None
+    assert notice.unchanged
+
+
+def test_a_time_that_came_is_no_deadline_any_more() -> None:
+    machine = Subscription(pace=5.0)
+    machine.subscribed(expires_at=100.0, holds=None, full=False)
+    machine.set_active(OLD)
+    machine.next_notice(0.0)
+    machine.answered(200, 0.0)
+    machine.set_active(NEW)
+    assert machine.next_notice(1.0) is None
+    assert machine.next_deadline() == 5.0
+    machine.set_active(OLD)
+    machine.expire(5.0)
+    assert machine.next_deadline() == 100.0
 
 
 def test_a_rejected_subscription_ends_with_its_notify_and_shows_nothing() -> None:
@@ -258,6 +304,15 @@ def test_whoever_leaves_does_not_expire_before_the_last_state_is_told() -> None:
     machine.expire(1.0)
     machine.set_active(NEW)
     assert machine.next_notice(1.0) == Notice(Substate.TERMINATED, EventReason.TIMEOUT, None, NEW, None)
+
+
+def test_who_is_rejected_while_leaving_gets_no_state_any_more() -> None:
+    machine = active(OLD)
+    machine.subscribed(expires_at=0.0, holds="old", full=False, leaving=True)
+    machine.set_active(NEW)
+    machine.terminate(EventReason.REJECTED)
+    machine.set_active(NEW)
+    assert machine.next_notice(0.0) == Notice(Substate.TERMINATED, EventReason.REJECTED, None, None, "old")
 
 
 def test_a_poll_of_a_pending_watcher_shows_nothing_rfc6665_4_4_3() -> None:
