@@ -25,6 +25,8 @@ from abserver.services.relating import Relating
 from abserver.services.subscribing import Subscribing
 from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
+from abserver.services.watched import CardWatchers, InfoWatchers
+from abserver.services.watcher_infos import WatcherInfos
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from abserver.ports import Clock, Documents, Journal, SipSender, Snapshot
     from abserver.services.authenticating import Authenticator
     from abserver.services.packages import PackageServer
+    from abserver.services.watched import Inner
     from xcap.ports import CredentialStore, DocumentSource
 
 
@@ -80,7 +83,7 @@ class EventSide:
         """known: what the journal remembers. domains: those whose users are ours. For the limits see the services."""
         clock, followers = shells.clock, Followers()
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
-        self.relating = Relating(followers, known.relations)
+        self.relating = Relating(followers, known.relations, on_change=lambda event: self.watcher_infos.related(event))
         self.authorizer = Authorizer(shells.documents, default_levels)
         self.outbox = Outbox(shells.journal)
         self.collector = Collector(shells.journal, self.outbox, self.lists)
@@ -103,7 +106,10 @@ class EventSide:
             package=contact_card,
             max_pending=max_pending,
         )
-        self.servers: Sequence[PackageServer] = [self.contact_cards]
+        watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
+        self.watcher_infos = self._watcher_infos(watchers, clock)
+        winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock)
+        self.servers: Sequence[PackageServer] = [self.contact_cards, self.watcher_infos, winfo_of_winfo]
         self.subscribing = Subscribing(
             authenticator=authenticator,
             servers=self.servers,
@@ -121,11 +127,17 @@ class EventSide:
         """The documents that show what is known here, by their usage."""
         shells.bus.subscribe(self.authorizer.forget)
         shells.bus.subscribe(self.contact_cards.hint)
+        shells.bus.subscribe(self.watcher_infos.hint)
         servers = {each.package.name: each for each in self.servers}
         for record in known.subscriptions:
             if record.package in servers:  # else a program with more packages wrote it
                 self.notifier.resume(restored(record, servers[record.package], self.lists, clock))
         self.contact_cards.hint_all()
+
+    def _watcher_infos(self, inner: Inner, clock: Clock) -> WatcherInfos:
+        return WatcherInfos(
+            inner, followers=Followers(), reconciler=self.reconciler, clock=clock, pump=self.notifier.pump
+        )
 
     def work(self) -> Sequence[Coroutine[object, object, None]]:
         """What runs as long as the server does, beside `outbox.run`, which has to outlive it."""

@@ -11,7 +11,7 @@ from abserver.events.terms import Terms
 from abserver.ports import SubscriptionRecord, SubscriptionRemoved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.events.contact_card import Formats
@@ -92,6 +92,11 @@ class Followers:
         self._devices: dict[DeviceKey, Followed] = {}
         self._owners: defaultdict[Owner, dict[DialogId, Followed]] = defaultdict(dict)
         self._watchers: defaultdict[tuple[Owner, Watcher], dict[DialogId, Followed]] = defaultdict(dict)
+        self._listeners: list[Callable[[Followed], None]] = []
+
+    def listen(self, listener: Callable[[Followed], None]) -> None:
+        """Have `listener` told of each dialog that comes or goes (`Followed.living`); it must only take note."""
+        self._listeners.append(listener)
 
     def __len__(self) -> int:
         return len(self._dialogs)
@@ -106,6 +111,8 @@ class Followers:
         self._dialogs[dialog] = followed
         self._owners[key.owner][dialog] = followed
         self._watchers[key.owner, key.watcher][dialog] = followed
+        for listener in self._listeners:
+            listener(followed)
         if not followed.lasting:
             return None
         stale = self._devices.get(followed.key)
@@ -120,6 +127,8 @@ class Followers:
             del self._devices[followed.key]
         _take_out(self._owners, followed.key.owner, followed.dialog.id)
         _take_out(self._watchers, (followed.key.owner, followed.key.watcher), followed.dialog.id)
+        for listener in self._listeners:
+            listener(followed)
 
     def find(self, dialog: DialogId) -> Followed | None:
         """The dialog, unless its subscription is over: then a SUBSCRIBE in it gets 481 (RFC 6665 §4.2.1.2)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abserver.events.contact_card import PACKAGE, PATCH, XCARD
+from abserver.events.winfo.package import WATCHERINFO
 from abserver.events.wish import device_of
 from abserver.ports import DeviceKey, SendFailure
 from abserver.sip.dialog import Dialog
@@ -88,7 +89,8 @@ class Phone:
         self.responses: list[Response] = []
         self._subscribe: Request | None = None
         self._names = itertools.count(1)
-        self._node = SimNode(network, address, self._handle, Capabilities(("NOTIFY",), body_types=PACKAGE.body_types))
+        body_types = (*PACKAGE.body_types, WATCHERINFO)
+        self._node = SimNode(network, address, self._handle, Capabilities(("NOTIFY",), body_types=body_types))
 
     async def start(self) -> None:
         await self._node.start()
