@@ -199,20 +199,6 @@ async def test_a_poll_of_the_card_is_not_shown_unless_it_awaits_a_decision(world
 
 
 @story
-async def test_a_burst_is_one_document_per_pace(world: World) -> None:
-    world.put_card(ANN, card())
-    ann = await watching(world, ANN, ANN)
-    await follow(world, BOB)
-    await follow(world, CAROL)
-    world.put_rules(ANN, rules(allow(BOB)))
-    await world.pass_time(PACE)
-    times = [each.at for each in ann.phone.notifies]
-    assert times[2] - times[1] >= PACE
-    assert ann.last == [Seen(BOB, ACTIVE, "approved"), Seen(CAROL, PENDING, "subscribe")]
-    assert len(ann.documents) == 3
-
-
-@story
 async def test_a_refresh_is_answered_with_everything_and_versions_go_on(world: World) -> None:
     world.put_card(ANN, card())
     ann = await watching(world, ANN, ANN)
@@ -293,16 +279,6 @@ async def test_suppressed_notifies_are_those_that_would_say_nothing_new(world: W
     world.put_rules(ANN, rules(allow(BOB)))
     await world.pass_time(PACE)
     assert other.sees == ann.sees == {BOB: ACTIVE, CAROL: PENDING}
-
-
-@story
-async def test_a_subscriber_who_asked_for_silence_is_told_nothing(world: World) -> None:
-    world.put_card(ANN, card())
-    ann = await watchman(world, ANN, ANN)
-    await ann.subscribe(Suppress_If_Match="*")
-    await follow(world, BOB)
-    await world.pass_time(PACE)
-    assert ann.documents == []
 
 
 @story
