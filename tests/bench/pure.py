@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 from typing import TYPE_CHECKING
 
 from abserver.domain.card import parse_card
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.rules import Grant, Handling, decide, decision_rule, empty_ruleset, parse_rules
 from abserver.domain.view import view_of
+from abserver.events.subscription import Subscription
 from abserver.sip.codec import parse, serialize
 from abserver.sip.message import Headers, Request
 from tests.bench.measuring import Row, microseconds
 from xcap.core import patch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from abserver.domain.view import View
 
 OWNER = Owner(Aor("sip:ann@example.com"))
 
@@ -50,6 +54,23 @@ def notify_of(body: bytes) -> Request:
     return Request("NOTIFY", "sip:w1@127.0.0.1:6000", Headers(fields), body)
 
 
+def change_told(before: View, after: View) -> Callable[[], None]:
+    """One change at the notifier's machine: noticed, told, acknowledged."""
+    machine = Subscription(pace=1.0)
+    machine.subscribed(expires_at=1e12, holds=None, full=False)
+    turns = itertools.cycle([before, after])
+    clock = itertools.count(0.0, 1.0)
+
+    def change() -> None:
+        now = next(clock)
+        machine.set_active(next(turns))
+        if machine.behind:
+            machine.next_notice(now)
+            machine.answered(200, now)
+
+    return change
+
+
 def rows() -> Iterator[Row]:
     """One row for each path."""
     old, new = card_of(), card_of("+15550199")
@@ -71,6 +92,7 @@ def rows() -> Iterator[Row]:
     yield Row(f"parse its 200 of {len(answer)} octets", microseconds(lambda: parse(answer)), "µs")
     yield Row("build a NOTIFY", microseconds(lambda: serialize(notify)), "µs")
     yield Row(f"parse a card of {len(old)} octets", microseconds(lambda: parse_card(old)), "µs")
+    yield Row("tell a change: the notifier's machine", microseconds(change_told(before, after)), "µs")
     yield Row("decide for one watcher", microseconds(lambda: decide(ruleset, watcher, utc)), "µs")
     yield Row("view", microseconds(lambda: view_of(card, grant, OWNER)), "µs")
     yield Row(
