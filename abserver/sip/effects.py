@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from abserver.sip.message import Request, Response
     from abserver.sip.transport import Flow
 
-TransactionId = NewType("TransactionId", tuple[str, ...])
-"""What a transaction is matched by (§17.1.3, §17.2.3): branch and method at a client, with sent-by at a server."""
+TransactionId = NewType("TransactionId", str)
+"""What a transaction is matched by (§17.1.3, §17.2.3): branch and method at a client, with sent-by at a server.
+
+One text, which is small: more than a hundred thousand answered requests may wait for timer J at a time."""
 
 
 @dataclass(slots=True)

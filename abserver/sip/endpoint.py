@@ -113,7 +113,7 @@ class Endpoint:
         """Take one datagram, or one frame of a stream, that came on `flow`."""
         plain = read_plain(data)
         if plain is not None:
-            sent = self._sent.get(TransactionId((plain.branch, plain.method)))
+            sent = self._sent.get(_client_key(plain.branch, plain.method))
             if sent is not None and sent.hop == plain.hop:
                 return self._settle(sent, plain.response, now)
         try:
@@ -143,7 +143,7 @@ class Endpoint:
 
     def _receive_response(self, response: Response, now: float) -> list[Effect]:
         via = response.via
-        sent = self._sent.get(TransactionId((via.branch or "", response.cseq.method)))
+        sent = self._sent.get(_client_key(via.branch or "", response.cseq.method))
         if sent is None or not routing.names_us(via, sent.flow) or len(response.headers.elements("Via")) > 1:
             return []  # a stray, or not for us (§18.1.2, §8.1.3.3)
         return self._settle(sent, response, now)
@@ -157,7 +157,7 @@ class Endpoint:
 
     def _receive_request(self, request: Request, fields: Mandatory, flow: Flow, now: float) -> list[Effect]:
         via = _stamp_top(request, fields.via, flow)
-        transaction_id = _server_key(request, fields, via)
+        transaction_id = _server_key(request, fields, via, request.method)
         known = self._received.get(transaction_id)
         if known is not None:
             return self._carry_out_received(known, known.receive())
@@ -172,7 +172,7 @@ class Endpoint:
         self._received[transaction_id] = received
         self._watch(received)
         if request.method == "CANCEL":
-            found = any((*transaction_id[:2], method) in self._received for method in self._allow)
+            found = any(_server_key(request, fields, via, method) in self._received for method in self._allow)
             return self.respond(transaction_id, make_response(request, 200 if found else 481), now)
         if not self._claim(received, fields):
             return self.respond(transaction_id, make_response(request, 482), now)
@@ -189,7 +189,7 @@ class Endpoint:
             request = Outgoing.of(request)
         branch = self._branches()
         hop = routing.hop_of(flow.transport, flow.local)
-        transaction_id = TransactionId((branch, request.method))
+        transaction_id = _client_key(branch, request.method)
         data = request.written(routing.via_of(hop, branch))
         sent = _Sent(transaction_id, flow, hop, data, now)
         self._sent[transaction_id] = sent
@@ -339,10 +339,18 @@ def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:
     return stamped
 
 
-def _server_key(request: Request, fields: Mandatory, via: Via) -> TransactionId:
-    """What retransmissions of a request share, and other requests don't (§17.2.3)."""
+def _client_key(branch: str, method: str) -> TransactionId:
+    """What a response is matched by (§17.1.3)."""
+    return TransactionId(f"{branch} {method}")
+
+
+def _server_key(request: Request, fields: Mandatory, via: Via, method: str) -> TransactionId:
+    """What retransmissions of a request share, and other requests don't (§17.2.3); with the method of another request,
+    what that one would have.
+    """
     branch = via.branch or ""
     if branch.startswith(MAGIC_COOKIE) and branch != MAGIC_COOKIE:
-        return TransactionId((branch, via.sent_by.lower(), request.method))
+        return TransactionId(f"{branch} {via.sent_by.lower()} {method}")
     tags = (fields.to.tag or "", fields.from_.tag or "")
-    return TransactionId((request.uri, *tags, fields.call_id, str(fields.cseq), str(via)))
+    parts = (request.uri, *tags, fields.call_id, str(fields.cseq.number), method, str(via))
+    return TransactionId("\n".join(parts))

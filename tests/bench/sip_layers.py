@@ -24,7 +24,7 @@ from abserver.sip.codec import write_fields
 from abserver.sip.dialog import Dialog
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
-from tests.bench.measuring import ROUNDS, Row
+from tests.bench.measuring import ROUNDS, Row, microseconds
 from tests.bench.watchers import answer_to, subscribe_of
 
 if TYPE_CHECKING:
@@ -35,12 +35,16 @@ if TYPE_CHECKING:
 
 CALLS = 5_000
 WINDOW = 256
-BODY = b"x" * 300
-"""Makes a NOTIFY of about 900 octets."""
+BODY_OCTETS = 300
+"""Of a NOTIFY that is about 900 octets large."""
+BODY = b"x" * BODY_OCTETS
 
 
 def rows(rounds: int = ROUNDS) -> Iterator[Row]:
-    """One row for each direction."""
+    """What a plain socket needs, and one row for each direction."""
+    bare = statistics.median(uvloop.run(_send_bare(rounds)))
+    yield Row("a plain socket: as many octets out and back", bare, "µs", "CPU, blocking calls")
+    yield Row("write a NOTIFY within its dialog", _write(), "µs", f"{BODY_OCTETS} octets of body")
     remark = "CPU, the kernel's part included"
     yield Row("SIP layers: a NOTIFY of ours and its 200", statistics.median(uvloop.run(_send(rounds))), "µs", remark)
     yield Row("SIP layers: a SUBSCRIBE and its 200", statistics.median(uvloop.run(_serve(rounds))), "µs", remark)
@@ -88,11 +92,16 @@ class Served:
 
 
 def _answer(sock: socket.socket, driver: Address) -> None:
+    while notify := sock.recv(2048):
+        sock.sendto(answer_to(notify), driver)
+
+
+def _answer_to_sender(sock: socket.socket, driver: Address) -> None:
     while True:
-        notify = sock.recv(2048)
+        notify, sender = sock.recvfrom(2048)
         if not notify:
             return
-        sock.sendto(answer_to(notify), driver)
+        sock.sendto(answer_to(notify), sender)
 
 
 def dialogs(count: int, peer: Address) -> list[Dialog]:
@@ -121,6 +130,34 @@ def fields_of(contact: str) -> str:
             ("Content-Type", "application/xml-patch+xml"),
         ]
     )
+
+
+def _write() -> float:
+    [dialog] = dialogs(1, Address("127.0.0.1", 6000))
+    fields = fields_of("<sip:127.0.0.1:5060>")
+    return microseconds(lambda: dialog.next_outgoing("NOTIFY", fields, BODY))
+
+
+async def _send_bare(rounds: int) -> list[float]:
+    [dialog] = dialogs(1, Address("127.0.0.1", 6000))
+    notify = dialog.next_outgoing("NOTIFY", fields_of("<sip:127.0.0.1:5060>"), BODY)
+    data = notify.written("SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK0123456789abcdef;rport")
+    async with _driver(_answer_to_sender, Served()) as (_, peer):
+        return [await asyncio.to_thread(_send_all_bare, data, peer) for _ in range(rounds)]
+
+
+def _send_all_bare(data: bytes, peer: Address) -> float:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        started = time.process_time()
+        for _ in range(WINDOW):
+            sock.sendto(data, peer)
+        for _ in range(CALLS - WINDOW):
+            sock.recvfrom(65_535)
+            sock.sendto(data, peer)
+        for _ in range(WINDOW):
+            sock.recvfrom(65_535)
+        return (time.process_time() - started) / CALLS * 1e6
 
 
 async def _send(rounds: int) -> list[float]:

@@ -198,7 +198,14 @@ def test_a_cancel_of_nothing_is_a_481() -> None:
     endpoint = an_endpoint()
     assert status_of(endpoint.receive(wire("CANCEL"), UDP, 0.0)) == 481
     received(endpoint, wire(branch="old"))
-    assert status_of(endpoint.receive(wire("CANCEL", branch="old"), UDP, 0.0)) == 481
+    assert status_of(endpoint.receive(wire("CANCEL", branch="older"), UDP, 0.0)) == 481
+
+
+def test_a_cancel_of_a_request_as_in_rfc_2543_finds_it() -> None:
+    """§9.2: "taking the request method [...] to be anything but CANCEL or ACK" in the matching of §17.2.3."""
+    endpoint = an_endpoint()
+    received(endpoint, wire(branch="old"))
+    assert status_of(endpoint.receive(wire("CANCEL", branch="old"), UDP, 0.0)) == 200
 
 
 @pytest.mark.parametrize(
