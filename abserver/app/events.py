@@ -36,8 +36,10 @@ if TYPE_CHECKING:
     from abserver.events.package import EventPackage
     from abserver.ports import Clock, Documents, Journal, SipSender, Snapshot
     from abserver.services.authenticating import Authenticator
+    from abserver.services.followers import Followed
     from abserver.services.packages import PackageServer
     from abserver.services.watched import Inner
+    from abserver.services.windows import Windows
     from xcap.ports import CredentialStore, DocumentSource
 
 
@@ -79,6 +81,8 @@ class EventSide:
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         max_pending: int = 200,
+        jitter: float = 0.0,
+        windows: Windows[Followed] | None = None,
     ) -> None:
         """known: what the journal remembers. domains: those whose users are ours. For the limits see the services."""
         clock, followers = shells.clock, Followers()
@@ -89,7 +93,12 @@ class EventSide:
         self.collector = Collector(shells.journal, self.outbox, self.lists)
         self.reconciler = Reconciler(clock)
         self.notifier = Notifier(
-            sender=shells.sender, outbox=self.outbox, reconciler=self.reconciler, clock=clock, contact=contact_at
+            sender=shells.sender,
+            outbox=self.outbox,
+            reconciler=self.reconciler,
+            clock=clock,
+            contact=contact_at,
+            windows=windows,
         )
         self.contact_cards = ContactCards(
             followers=followers,
@@ -119,6 +128,7 @@ class EventSide:
             contact=contact_at,
             max_subscriptions=max_subscriptions,
             max_devices=max_devices,
+            jitter=jitter,
         )
         self.computed: Mapping[str, DocumentSource] = {
             SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),

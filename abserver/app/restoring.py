@@ -15,13 +15,22 @@ if TYPE_CHECKING:
 
 def restored(record: SubscriptionRecord, server: PackageServer, lists: UpdateLists, clock: Clock) -> Followed:
     """The subscription as it was when it was recorded, going on above the CSeq numbers that were reserved for it."""
+    now, package, terms = clock.now(), server.package, record.terms
     remaining = (record.expires_at - clock.utc()).total_seconds()
+    machine = Subscription(
+        expires_at=now + remaining,
+        delivered=lists.held(record.key),
+        told=record.told,
+        pace=package.pace,
+        quenched=terms.quenched,
+    )
+    machine.regulate(terms.rates.agreed(package.limits, pace=package.pace, lasts=remaining), now)
     return Followed(
         key=record.key,
         dialog=record.dialog,
         server=server,
         event_id=record.event_id,
-        formats=record.terms.formats,
+        terms=terms,
         flow=record.flow,
-        machine=Subscription(expires_at=clock.now() + remaining, delivered=lists.held(record.key), told=record.told),
+        machine=machine,
     )

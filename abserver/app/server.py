@@ -17,10 +17,12 @@ from abserver.app.logins import Logins
 from abserver.app.stores import open_stores
 from abserver.bus.local import LocalBus
 from abserver.events.contact_card import PACKAGE
+from abserver.events.rates import Limits
 from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
+from abserver.services.windows import Windows
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
@@ -136,6 +138,8 @@ def event_side(
         max_subscriptions=settings.subscriptions.max_subscriptions,
         max_devices=settings.subscriptions.max_devices,
         max_pending=settings.subscriptions.max_pending,
+        jitter=settings.subscriptions.expires_jitter,
+        windows=Windows(settings.notify.window, settings.notify.in_flight),
     )
     return sip, events
 
@@ -149,13 +153,15 @@ def own_hosts(settings: Settings) -> frozenset[str] | None:
 
 
 def contact_card_package(settings: Settings) -> EventPackage:
-    """The event package with the durations that the operator wants."""
+    """The event package with the durations and the pace that the operator wants."""
     durations = settings.subscriptions
     return dataclasses.replace(
         PACKAGE,
         default_expires=durations.default_expires,
         min_expires=durations.min_expires,
         max_expires=durations.max_expires,
+        pace=settings.notify.card_pace,
+        limits=Limits(settings.notify.max_rate, settings.notify.min_rate),
     )
 
 

@@ -208,6 +208,10 @@ class SubscriptionSettings(_Section):
     max_expires: Annotated[int, Field(ge=1, le=2**31 - 1)] = 86400
     """Longest duration given, in seconds; a device that asks for more is given this much."""
 
+    expires_jitter: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Part of a duration by which it may be cut, by chance: devices that all subscribed at once, after an outage for
+    example, come back one after the other. 0: all get what they ask for."""
+
     max_subscriptions: Annotated[int, Field(ge=1)] = 200_000
     """Subscriptions that the server holds at once."""
 
@@ -224,6 +228,34 @@ class SubscriptionSettings(_Section):
             if (bound := info.data.get(shorter)) is not None and value < bound:
                 raise ValueError(f"{value} is shorter than {shorter}, which is {bound}")
         return value
+
+
+class NotifySettings(_Section):
+    """How fast NOTIFYs leave. What answers a SUBSCRIBE, or tells that a subscription became active or ended, never waits
+    for a pace."""
+
+    card_pace: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    """Seconds between two changes of a card that one device is told of; what changes meanwhile is told together. The
+    first change after a quiet time goes at once. 0: no distance."""
+
+    winfo_pace: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    """The same for watcher information (RFC 3857 §4.10)."""
+
+    xcap_diff_pace: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    """The same for changes of documents (RFC 5875 §4.10)."""
+
+    max_rate: Annotated[float, Field(gt=0, le=99)] = 10.0
+    """NOTIFYs per second that a device can get by asking for them (RFC 6446 `max-rate`), whatever the pace."""
+
+    min_rate: Annotated[float, Field(gt=0, le=99)] = 0.1
+    """NOTIFYs per second that a device can get although nothing changes (RFC 6446 `min-rate`, `adaptive-min-rate`)."""
+
+    window: Annotated[int, Field(ge=1)] = 128
+    """NOTIFYs on their way to one destination, a proxy or a device, at once; the others wait for answers. About 128 of
+    a kilobyte fit into a receive buffer of the usual size."""
+
+    in_flight: Annotated[int, Field(ge=1)] = 4096
+    """NOTIFYs on their way to all destinations together at once."""
 
 
 class LogSettings(_Section):
@@ -256,6 +288,7 @@ class Settings(BaseSettings):
     auth: AuthSettings = Field(default_factory=AuthSettings)
     cards: CardSettings = Field(default_factory=CardSettings)
     subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod

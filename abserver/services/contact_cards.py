@@ -13,6 +13,7 @@ from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
 from abserver.domain.rules import Handling
 from abserver.domain.view import View
 from abserver.events.contact_card import PACKAGE
+from abserver.events.quirks import Quirks
 from abserver.ports import Departure
 from abserver.services.audiences import Audiences
 from abserver.sip.headers import EventReason
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Entity
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
-    from abserver.events.wish import Wish
-    from abserver.ports import Clock, DeviceKey, Record
+    from abserver.ports import Clock, Record
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followed, Followers
     from abserver.services.outbox import Outbox
@@ -124,11 +124,9 @@ class ContactCards:
             return owner
         return owner if await self._users.credential(owner) is not None else None
 
-    def held(self, key: DeviceKey, wish: Wish) -> str | None:
-        """Its own word, else, if it promised to keep a copy, what it acknowledged."""
-        if wish.suppress is not None and wish.suppress != "*":
-            return wish.formats.view_tag(wish.suppress)
-        return self._lists.held(key) if wish.formats.patches else None
+    def held(self, followed: Followed) -> str | None:
+        """What the device acknowledged, if it promises to keep its copy."""
+        return self._lists.held(followed.key) if followed.formats.patches else None
 
     def requested(self, followed: Followed, request: Request) -> Sequence[Record] | Response:
         """The relation, changed or not, since the answer promises that it is durable."""
@@ -255,9 +253,12 @@ class ContactCards:
     def entity(self, followed: Followed, notice: Notice) -> Entity | None:
         """The difference or the whole view; nothing where nothing is shown or nothing is new."""
         followed.version = self._lists.version(followed.key.owner)
-        if not isinstance(notice.view, View) or notice.unchanged:
+        if not isinstance(notice.view, View):
             return None
-        return self._views.entity(notice.view, notice.base, followed.formats)
+        if not notice.unchanged:
+            return self._views.entity(notice.view, notice.base, followed.formats)
+        whole = Quirks.BODY_ALWAYS in followed.terms.quirks
+        return self._views.entity(notice.view, None, followed.formats) if whole else None
 
     def delivered(self, followed: Followed, notice: Notice) -> None:
         """Move the device's list."""

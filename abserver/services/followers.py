@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Subscription
+    from abserver.events.terms import Terms
     from abserver.ports import DeviceKey
     from abserver.services.packages import PackageServer
     from abserver.sip.dialog import Dialog, DialogId
@@ -36,7 +37,7 @@ class Followed:
     dialog: Dialog
     server: PackageServer
     event_id: str | None
-    formats: Formats
+    terms: Terms
     flow: Flow
     machine: Subscription
     ceiling: int = 0
@@ -51,6 +52,10 @@ class Followed:
     """What the machine was told last: a mark of the package's server, taken away when it has to be told again."""
     version: int = 0
     """The owner's modification version at the time of the last NOTIFY."""
+
+    @property
+    def formats(self) -> Formats:
+        return self.terms.formats
 
     @property
     def package(self) -> EventPackage:
@@ -73,7 +78,7 @@ class Followed:
             dialog=dataclasses.replace(self.dialog, local_cseq=(self.dialog.local_cseq or 0) + CSEQ_BLOCK),
             package=self.package.name,
             event_id=self.event_id,
-            terms=Terms(formats=self.formats).shared(),
+            terms=self.terms,
             told=self.machine.told,
             expires_at=utc + datetime.timedelta(seconds=self.machine.expires_at - now),
             flow=self.flow,

@@ -10,14 +10,17 @@ time has come (the machine: one in flight, its pace, a failure's pause); its des
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import TYPE_CHECKING
 
 from abserver.events.notify import notify_request
+from abserver.events.rates import changed_by
 from abserver.ports import SendFailure
 from abserver.services.preparing import Preparing
 from abserver.services.sweeping import Sweeper
 from abserver.services.windows import Windows
+from abserver.sip.codec import UnreadHeaders
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import parse_seconds
 
@@ -204,6 +207,7 @@ class Notifier:
         outcome = machine.answered(status, now, retry_after=retry_after)
         if outcome.delivered:
             followed.server.delivered(followed, notice)
+            self._take_rates(followed, answer, now)
         if outcome.gone is not None:
             self._end(followed, outcome.gone)
         if followed.living:
@@ -211,6 +215,18 @@ class Notifier:
                 self._outbox.put(followed.record(now, self._clock.utc()))
             self._book(followed)
             self._go_on(followed)
+
+    def _take_rates(self, followed: Followed, answer: Response | SendFailure, now: float) -> None:
+        """The answer to a NOTIFY may change the rates (RFC 6446 §4.1)."""
+        if isinstance(answer, SendFailure) or isinstance(answer.headers, UnreadHeaders):
+            return  # nothing unusual is in fields that nobody had to read: no Event
+        package = followed.package
+        rates = changed_by(answer, package.name)
+        if rates is not None:
+            followed.terms = dataclasses.replace(followed.terms, rates=rates).shared()
+            lasts = followed.machine.expires_at - now
+            followed.machine.regulate(rates.agreed(package.limits, pace=package.pace, lasts=lasts), now)
+            self._outbox.put(followed.record(now, self._clock.utc()))
 
     def _end(self, followed: Followed, gone: Gone) -> None:
         self._forget(followed)

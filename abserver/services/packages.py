@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Entity
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
-    from abserver.events.wish import Wish
-    from abserver.ports import DeviceKey, Record
+    from abserver.ports import Record
     from abserver.services.followers import Followed, Followers
     from abserver.sip.message import Request, Response
 
@@ -37,7 +36,7 @@ class PackageServer(Protocol):
         """
         ...
 
-    def held(self, key: DeviceKey, wish: Wish) -> str | None:
+    def held(self, followed: Followed) -> str | None:
         """The tag of what the device of a new subscription is known to hold already; None if that is nothing."""
         ...
 

@@ -11,11 +11,12 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abserver.events.package import allow_events
-from abserver.events.subscription import Subscription
-from abserver.events.wish import Wish, read_wish
+from abserver.events.subscription import ANY, Subscription
+from abserver.events.wish import Wish, agreed, read_wish
 from abserver.ports import DeviceKey, SubscriptionRecord
 from abserver.services.contact_cards import BUSY_SECONDS
 from abserver.services.followers import Followed
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from abserver.domain.identity import Owner, Watcher
-    from abserver.events.contact_card import Formats
+    from abserver.events.terms import Terms
     from abserver.ports import Clock, Respond
     from abserver.services.authenticating import Authenticator
     from abserver.services.notifying import Notifier
@@ -60,8 +61,10 @@ class Subscribing:
         contact: Callable[[Flow], str],
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
+        jitter: float = 0.0,
     ) -> None:
-        """servers: one for each event package. contact: the value of our Contact towards a peer on that flow.
+        """servers: one for each event package. contact: the value of our Contact towards a peer on that flow. jitter:
+        part of a duration by which it may be cut.
 
         Limits, answered with 503 and Retry-After: max_subscriptions of the server, max_devices with which one watcher
         follows one owner.
@@ -75,6 +78,7 @@ class Subscribing:
         self._contact = contact
         self._max_subscriptions = max_subscriptions
         self._max_devices = max_devices
+        self._jitter = jitter
         self._starting: Counter[Pair] = Counter()
         """Subscriptions on their way to the journal: they count for the limits already."""
 
@@ -106,6 +110,7 @@ class Subscribing:
         if isinstance(wish, Response):
             respond(wish)
             return
+        wish = replace(wish, expires=self._spread(wish))
         watcher = await self._authenticator.identify(request, flow)
         if isinstance(watcher, Response):
             respond(watcher)
@@ -116,6 +121,12 @@ class Subscribing:
         else:
             await self._start(request, flow, wish, watcher, respond)
 
+    def _spread(self, wish: Wish) -> int:
+        """The duration, a little shorter by chance: many who came at once do not all come back at once."""
+        least = wish.package.min_expires
+        cut = min(int(wish.expires * self._jitter), wish.expires - least)
+        return wish.expires - secrets.randbelow(cut + 1) if cut > 0 else wish.expires
+
     # -- a new subscription -----------------------------------------------------------------------------------------
 
     async def _start(self, request: Request, flow: Flow, wish: Wish, watcher: Watcher, respond: Respond) -> None:
@@ -124,7 +135,11 @@ class Subscribing:
         if isinstance(owner, Response):
             respond(owner)
             return
-        followed = self._followed(request, flow, wish, server, DeviceKey(owner, watcher, wish.device))
+        terms = agreed(request, wish)
+        if isinstance(terms, Response):
+            respond(terms)
+            return
+        followed = self._followed(request, flow, wish, terms, server, DeviceKey(owner, watcher, wish.device))
         if self._is_full(followed):
             respond(make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))]))
             return
@@ -138,26 +153,42 @@ class Subscribing:
         log.info("subscribed", extra=_ids(followed))
         await self._notifier.begin(followed)
 
-    def _followed(self, request: Request, flow: Flow, wish: Wish, server: PackageServer, key: DeviceKey) -> Followed:
+    def _followed(
+        self, request: Request, flow: Flow, wish: Wish, terms: Terms, server: PackageServer, key: DeviceKey
+    ) -> Followed:
         dialog = Dialog.notifier(request, secrets.token_hex(8))
         dialog.local_cseq = 0
-        machine = Subscription()
-        machine.subscribed(
-            expires_at=self._clock.now() + wish.expires,
-            holds=server.held(key, wish),
-            full=_wants_all(wish.formats, wish),
-            leaving=wish.expires == 0,
-        )
-        return Followed(
+        followed = Followed(
             key=key,
             dialog=dialog,
             server=server,
             event_id=wish.event_id,
-            formats=wish.formats,
+            terms=terms,
             flow=flow,
-            machine=machine,
+            machine=Subscription(pace=server.package.pace),
             lasting=wish.expires > 0,
         )
+        condition = _condition(wish, terms)
+        holds = condition if condition not in (None, ANY) else server.held(followed)
+        self._subscribed(followed, wish, holds)
+        return followed
+
+    def _subscribed(self, followed: Followed, wish: Wish, holds: str | None) -> None:
+        """Have the machine take in a SUBSCRIBE that is accepted; `holds` is the tag of what the device has."""
+        now, condition = self._clock.now(), _condition(wish, followed.terms)
+        followed.settled = None
+        followed.machine.subscribed(
+            expires_at=now + wish.expires,
+            holds=holds,
+            full=condition is None and not followed.formats.patches,  # it keeps no copy (RFC 6665 §4.2.1.2)
+            leaving=wish.expires == 0,
+            condition=condition,
+        )
+        self._regulate(followed, wish.expires, now)
+
+    def _regulate(self, followed: Followed, lasts: float, now: float) -> None:
+        package = followed.package
+        followed.machine.regulate(followed.terms.rates.agreed(package.limits, pace=package.pace, lasts=lasts), now)
 
     def _is_full(self, followed: Followed) -> bool:
         key, followers = followed.key, followed.server.followers
@@ -206,35 +237,30 @@ class Subscribing:
         if not followed.dialog.receive(request):
             respond(make_response(request, 500, reason="CSeq Out Of Order"))
             return
-        followed.dialog.refresh(request)
-        followed.flow = flow
-        if request.accept is not None:
-            followed.formats = wish.formats
-        expires_at = self._clock.now() + wish.expires
-        if wish.suppress is not None and self._is_suppressed(followed, wish.suppress, expires_at):
-            await self._keep(followed)
-            respond(self._accepted(request, followed, wish.expires, status=204))
-            if wish.expires == 0:
-                self._notifier.dropped(followed)
-            else:
-                self._notifier.prolonged(followed)
+        terms = agreed(request, wish, followed.terms)
+        if isinstance(terms, Response):
+            respond(terms)
             return
-        followed.settled = None
-        followed.machine.subscribed(
-            expires_at=expires_at,
-            holds=followed.machine.delivered
-            if wish.suppress in (None, "*")
-            else followed.formats.view_tag(wish.suppress),
-            full=_wants_all(followed.formats, wish),
-            leaving=wish.expires == 0,
-        )
+        followed.dialog.refresh(request)
+        followed.flow, followed.terms = flow, terms
+        condition = _condition(wish, terms)
+        if condition is not None and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires):
+            await self._take_silently(request, followed, wish, respond)
+            return
+        self._subscribed(followed, wish, followed.machine.delivered if condition in (None, ANY) else condition)
         await self._keep(followed)
         respond(self._accepted(request, followed, wish.expires))
         await self._notifier.refreshed(followed)
 
-    def _is_suppressed(self, followed: Followed, entity_tag: str, expires_at: float) -> bool:
-        tag = entity_tag if entity_tag == "*" else followed.formats.view_tag(entity_tag)
-        return tag is not None and followed.machine.suppress(tag, expires_at=expires_at)
+    async def _take_silently(self, request: Request, followed: Followed, wish: Wish, respond: Respond) -> None:
+        """204: the refresh, or the end, is done, and no NOTIFY follows (RFC 5839 §6.3)."""
+        self._regulate(followed, wish.expires, self._clock.now())
+        await self._keep(followed)
+        respond(self._accepted(request, followed, wish.expires, status=204))
+        if wish.expires == 0:
+            self._notifier.dropped(followed)
+        else:
+            self._notifier.prolonged(followed)
 
     async def _keep(self, followed: Followed) -> None:
         record = followed.record(self._clock.now(), self._clock.utc())
@@ -251,9 +277,9 @@ class Subscribing:
         )
 
 
-def _wants_all(formats: Formats, wish: Wish) -> bool:
-    """Whether the device is told everything whatever it has: it keeps no copy, and names none (RFC 6665 §4.2.1.2)."""
-    return not formats.patches and wish.suppress is None
+def _condition(wish: Wish, terms: Terms) -> str | None:
+    """What Suppress-If-Match names: the tag of a state, ANY, or None; a tag of another form names nothing."""
+    return wish.suppress if wish.suppress in (None, ANY) else terms.formats.view_tag(wish.suppress)
 
 
 def _pair(followed: Followed) -> Pair:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.relation import RelationEvent
     from abserver.events.subscription import Notice
-    from abserver.events.wish import Wish
-    from abserver.ports import Clock, DeviceKey, Record
+    from abserver.ports import Clock, Record
     from abserver.services.followers import Followed, Followers
     from abserver.services.reconciling import Reconciler
     from abserver.services.watched import Inner
@@ -115,9 +114,9 @@ class WatcherInfos:
             await self.inner.ready(owner)
         return make_response(request, 403) if sight is Sight.NONE else owner
 
-    def held(self, key: DeviceKey, wish: Wish) -> str | None:
-        """Its own word (RFC 5839): a subscription begins without a table."""
-        return None if wish.suppress is None or wish.suppress == "*" else wish.formats.view_tag(wish.suppress)
+    def held(self, followed: Followed) -> str | None:
+        """None: a subscription begins without a table."""
+        return None
 
     def requested(self, followed: Followed, request: Request) -> Sequence[Record]:
         """Nothing is promised but the subscription."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from abserver.domain.identity import Watcher, parse_aor
 from abserver.domain.rules import NOTHING
 from abserver.domain.view import view_of
-from abserver.events.contact_card import PATCH, VCARD, XCARD
+from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD
 from abserver.events.subscription import FIRST_RETRY
 from abserver.services.preparing import TURN
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, confirm, during, polite_block, rules
@@ -298,7 +299,7 @@ async def test_edits_that_cancel_each_other_while_a_notify_is_in_flight_are_heal
     world.put_card(ANN, card("2"))
     await world.pass_time(HOP / 2)
     world.put_card(ANN, card("1"))
-    await world.pass_time()
+    await world.pass_time(2 * PACKAGE.pace)
     assert [notify.base is not None for notify in bob.notifies] == [False, True, True]
     assert bob.notifies[0].etag == bob.notifies[2].etag
     assert b"tel:1<" in holding(bob)
@@ -559,3 +560,72 @@ async def test_a_change_and_its_reversal_reach_those_who_were_told_of_the_change
     await world.pass_time(2.0)
     assert b"tel:1" in bob.last.body
     assert b"tel:1" in carol.last.body
+
+
+# -- pace (RFC 6665 §5.4.10), rates (RFC 6446), silence (RFC 5839) -----------------------------------------------------
+
+
+@story
+async def test_the_first_change_goes_at_once_and_a_burst_after_it_is_one_notify(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await world.pass_time(10)
+    began_at = world.clock.now()
+    for number in range(2, 8):
+        world.put_card(ANN, card(str(number)))
+        await world.pass_time(0.1)
+    await world.pass_time(5)
+    _, first, merged = bob.notifies
+    assert first.at - began_at < 0.1
+    assert merged.at - first.at == pytest.approx(PACKAGE.pace, abs=0.1)
+    assert b"tel:7" in holding(bob)
+
+
+@story
+async def test_a_confirmation_does_not_wait_for_the_pace_rfc6446_5_2(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await subscribed(world)
+    decided_at = world.clock.now()
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time(0.2)
+    assert bob.last.state == "active"
+    assert bob.last.at - decided_at < 0.1
+
+
+@story
+async def test_a_max_rate_is_kept_and_told_and_an_answer_may_change_it_rfc6446_4_1(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN, Accept=BOTH, Event="contact-card;max-rate=0.1")
+    await world.pass_time()
+    assert bob.last.told.params == {"max-rate": "0.1"}
+    for number in range(2, 30):
+        world.put_card(ANN, card(str(number)))
+        await world.pass_time(1)
+    times = [notify.at for notify in bob.notifies]
+    assert len(times) == 3
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= 9.99
+    bob.answers.append((200, [("Event", "contact-card;max-rate=1")]))
+    await world.pass_time(10)
+    for number in range(2, 12):
+        world.put_card(ANN, card(str(number)))
+        await world.pass_time(1)
+    assert len(bob.notifies) >= 12
+    assert bob.last.told.params == {"max-rate": "1"}
+
+
+@story
+async def test_whoever_asks_for_silence_hears_of_its_standing_only_rfc5839_5_2(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    assert (await bob.refresh(Suppress_If_Match="*")).status == 204
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    await world.restart()
+    world.put_card(ANN, card("3"))
+    await world.pass_time(5)
+    assert len(bob.notifies) == 1
+    world.put_rules(ANN, rules(block(BOB)))
+    await world.pass_time(5)
+    assert (bob.last.state, bob.last.body) == ("terminated", b"")

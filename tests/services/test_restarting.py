@@ -196,7 +196,7 @@ async def test_more_notifies_than_a_block_are_reserved_as_they_are_needed(world:
     bob = await followed_by(world, BOB)
     for number in range(CSEQ_BLOCK + 10):
         world.put_card(ANN, card(f"x{number}"))
-        await world.pass_time(0.05)
+        await world.pass_time(1.05)
     assert [notify.cseq for notify in bob.notifies] == list(range(1, CSEQ_BLOCK + 12))
     await world.restart()
     world.put_card(ANN, card("last"))

@@ -325,7 +325,7 @@ async def test_an_owner_sees_who_watches_the_watchers(world: World) -> None:
     assert ann.sees == {ANN: ACTIVE, BOB: ACTIVE}
     await own.refresh(Expires="0")
     world.put_rules(ANN, rules(block(BOB)))
-    await world.pass_time(PACE)
+    await world.pass_time(2 * PACE)
     assert bob.phone.last.state == "terminated"
     assert ann.sees == {}
 
