@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from abserver.domain.card import VCARD
 from abserver.domain.identity import InvalidAor, Owner, parse_aor
 from abserver.domain.usages.contact_card import CONTACT_CARD, MEDIA_TYPE
+from xcap.core.uri import DocumentKey
 from xcap.core.usage import ApplicationUsage, everything, owner_reads
 
 AUID = "org.abserver.shared-cards"
@@ -27,6 +28,12 @@ def owner_of(name: str) -> Owner | None:
         return Owner(parse_aor(unquote(name)))
     except InvalidAor:
         return None
+
+
+def canonical(key: DocumentKey) -> DocumentKey:
+    """The key that a document is known by, from one with any spelling of the owner's address; others as they are."""
+    owner = owner_of(key.name) if key.auid == AUID else None
+    return key if owner is None else DocumentKey(AUID, key.user, name_of(owner))
 
 
 SHARED_CARDS = ApplicationUsage(

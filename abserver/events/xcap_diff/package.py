@@ -1,0 +1,44 @@
+"""What the package fixes (RFC 5875 §4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from abserver.events.package import EventPackage
+from abserver.events.rates import LIMITS
+from abserver.events.xcap_diff.lists import MEDIA_TYPE as RESOURCE_LISTS
+from xcap.core.xcapdiff import MEDIA_TYPE, Processing
+
+if TYPE_CHECKING:
+    from abserver.sip.grammar import Params
+
+PACE = 5.0
+"""Seconds: "SHOULD NOT generate notifications for a single subscription at a rate of more than once every five
+seconds" (§4.10), so no subscriber can ask for more."""
+
+PACKAGE = EventPackage(
+    name="xcap-diff",
+    default_expires=3600,
+    min_expires=60,
+    max_expires=86400,
+    body_types=(MEDIA_TYPE,),
+    subscribe_types=(RESOURCE_LISTS,),
+    max_body=65_536,
+    pace=PACE,
+    limits=replace(LIMITS, max_rate=1 / PACE),
+)
+
+PARAMETER = "diff-processing"
+
+
+def processing_of(params: Params) -> Processing:
+    """How changes are to be told, by the parameters of the Event field (§4.3).
+
+    Without the parameter it is no-patching. That is the simplest mode too, and so what is left where a subscriber names
+    a mode that is not known here: "the notifier MUST NOT use a more complex mode than the one chosen" (§4.7).
+    """
+    try:
+        return Processing((params.get(PARAMETER) or "").lower())
+    except ValueError:
+        return Processing.NO_PATCHING
