@@ -24,7 +24,7 @@ from abserver.sip.codec import write_fields
 from abserver.sip.dialog import Dialog
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
-from tests.bench.measuring import ROUNDS, Row, microseconds
+from tests.bench.measuring import ROUNDS, Row
 from tests.bench.watchers import answer_to, subscribe_of
 
 if TYPE_CHECKING:
@@ -35,16 +35,14 @@ if TYPE_CHECKING:
 
 CALLS = 5_000
 WINDOW = 256
-BODY_OCTETS = 300
-"""Of a NOTIFY that is about 900 octets large."""
-BODY = b"x" * BODY_OCTETS
+BODY = b"x" * 300
+"""Makes a NOTIFY of about 900 octets."""
 
 
 def rows(rounds: int = ROUNDS) -> Iterator[Row]:
     """What a plain socket needs, and one row for each direction."""
     bare = statistics.median(uvloop.run(_send_bare(rounds)))
     yield Row("a plain socket: as many octets out and back", bare, "µs", "CPU, blocking calls")
-    yield Row("write a NOTIFY within its dialog", _write(), "µs", f"{BODY_OCTETS} octets of body")
     remark = "CPU, the kernel's part included"
     yield Row("SIP layers: a NOTIFY of ours and its 200", statistics.median(uvloop.run(_send(rounds))), "µs", remark)
     yield Row("SIP layers: a SUBSCRIBE and its 200", statistics.median(uvloop.run(_serve(rounds))), "µs", remark)
@@ -130,12 +128,6 @@ def fields_of(contact: str) -> str:
             ("Content-Type", "application/xml-patch+xml"),
         ]
     )
-
-
-def _write() -> float:
-    [dialog] = dialogs(1, Address("127.0.0.1", 6000))
-    fields = fields_of("<sip:127.0.0.1:5060>")
-    return microseconds(lambda: dialog.next_outgoing("NOTIFY", fields, BODY))
 
 
 async def _send_bare(rounds: int) -> list[float]:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abserver.net import sip_driver
+from abserver.net import sip_driver, ways
 from abserver.net.listeners import ListenerError, PortTaken
 from abserver.net.sip_driver import SipDriver
 from abserver.ports import RequestHandler, Respond, SendFailure
+from abserver.sip.codec import write_fields
+from abserver.sip.dialog import Dialog
+from abserver.sip.identifiers import new_call_id
 from abserver.sip.message import Headers, Request, Response
 from abserver.sip.trace import Direction, TracedMessage
 from abserver.sip.transport import Address, Flow, Transport
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from abserver.net.stream import StreamLimits
+    from abserver.sip.outgoing import Outgoing
 
 ANY = Address("127.0.0.1", 0)
 CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
@@ -73,7 +77,7 @@ def request_to(address: Address, *, method: str = "NOTIFY", transport: str = "ud
             ("Max-Forwards", "70"),
             ("From", "<sip:ann@example.com>;tag=1"),
             ("To", "<sip:bob@example.com>;tag=2"),
-            ("Call-ID", f"call-{id(object())}"),
+            ("Call-ID", new_call_id()),
             ("CSeq", f"1 {method}"),
         ]
     )
@@ -82,7 +86,9 @@ def request_to(address: Address, *, method: str = "NOTIFY", transport: str = "ud
     return Request(method, f"sip:bob@{address};transport={transport}", headers, body)
 
 
-async def outcome_of(driver: SipDriver, request: Request, flow: Flow | None = None) -> Response | SendFailure:
+async def outcome_of(
+    driver: SipDriver, request: Request | Outgoing, flow: Flow | None = None
+) -> Response | SendFailure:
     """Send and wait for what becomes of it."""
     outcome: asyncio.Future[Response | SendFailure] = asyncio.get_running_loop().create_future()
     driver.send(request, flow=flow, answered=outcome.set_result)
@@ -136,6 +142,48 @@ async def test_a_request_over_1300_bytes_leaves_by_tcp() -> None:
         assert status(await outcome_of(client, request_to(target, body=b"x" * 100))) == 200
     assert [flow.transport for _, flow in served.requests] == [Transport.TCP, Transport.UDP]
     assert served.requests[0][0].via.transport == "TCP"
+
+
+async def test_requests_of_a_dialog_leave_as_text_by_the_way_that_is_known_and_large_ones_by_tcp() -> None:
+    """RFC 3261 §18.1.1 holds for a next hop that was reached by UDP before."""
+    served = Served()
+    async with node(served) as server, node() as client:
+        target = address_of(server, Transport.UDP)
+        dialog = Dialog("c1", "a1", "b1", "sip:ann@example.com", "sip:bob@example.com", f"sip:bob@{target}")
+        fields = write_fields(
+            [("Contact", f"<sip:{address_of(client, Transport.UDP)}>"), ("Content-Type", "text/plain")]
+        )
+        for octets in (10, 20, 1300, 30):
+            outgoing = dialog.next_outgoing("NOTIFY", fields, b"x" * octets)
+            assert status(await outcome_of(client, outgoing)) == 200
+    transports = [flow.transport for _, flow in served.requests]
+    assert transports == [Transport.UDP, Transport.UDP, Transport.TCP, Transport.UDP]
+    assert [request.cseq.number for request, _ in served.requests] == [1, 2, 3, 4]
+    assert [len(request.body) for request, _ in served.requests] == [10, 20, 1300, 30]
+
+
+async def test_known_ways_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "MAX_KNOWN", 1)
+    async with node() as one, node() as other, node() as client:
+        for server in (one, other, one):
+            assert status(await outcome_of(client, request_to(address_of(server, Transport.UDP)))) == 200
+
+
+async def test_a_request_that_cannot_be_written_is_our_fault_and_raised() -> None:
+    forged = request_to(ANY)
+    forged.headers.add("Subject", "two\r\nlines")
+    async with node() as client:
+        with pytest.raises(ValueError, match="line break"):
+            client.send(forged, flow=None, answered=lambda outcome: None)
+
+
+async def test_many_requests_at_once_all_get_their_answers() -> None:
+    served = Served()
+    async with node(served) as server, node() as client:
+        target = address_of(server, Transport.UDP)
+        outcomes = await asyncio.gather(*(outcome_of(client, request_to(target)) for _ in range(500)))
+        assert {status(outcome) for outcome in outcomes} == {200}
+    assert len(served.requests) == 500
 
 
 async def test_a_large_request_goes_by_udp_when_the_peer_refuses_tcp_and_the_refusal_is_remembered() -> None:
