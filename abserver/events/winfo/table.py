@@ -20,21 +20,32 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from abserver.domain.relation import ACCEPTED, RelationState, WinfoEvent
 from abserver.events.winfo.document import Row, Status, WatcherInfo, WatcherList
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
+
+BUCKETS = 256
+"""Parts of a table that change apart from each other: a state shares with the one before it all that stayed."""
 
 _SPACE = 1 << 128
+
+Bucket = dict[str, Row]
+"""Rows by id; not to be changed once it is part of a state."""
+
+_NOBODY: Bucket = {}
 
 
 def row_id(resource: str, package: str, watcher: str) -> str:
     """The id of a watcher's row: a token that differs from resource to resource."""
     return hashlib.sha256(f"{package} {resource} {watcher}".encode()).hexdigest()[:32]
+
+
+def _bucket_of(name: str) -> int:
+    return int(name[:8], 16) % BUCKETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +55,32 @@ class Watchers:
     resource: str
     package: str
     tag: str
-    rows: Mapping[str, Row]
-    """By id: all watchers who are pending, active or waiting, and terminated those who ever were."""
+    buckets: tuple[Bucket, ...]
+    """All watchers who are pending, active or waiting, and terminated those who ever were."""
+
+    @property
+    def rows(self) -> Iterator[Row]:
+        """Everybody, those who left too."""
+        return (row for bucket in self.buckets for row in bucket.values())
 
     @property
     def present(self) -> tuple[Row, ...]:
         """All but those who left."""
-        return tuple(row for row in self.rows.values() if row.status is not Status.TERMINATED)
+        return tuple(row for row in self.rows if row.status is not Status.TERMINATED)
 
     def since(self, base: Watchers) -> tuple[Row, ...] | None:
         """The rows that take a table from `base` to this; None: they do not continue each other, and all are needed.
 
         Watchers who left are among them once, terminated; those who came and left since are not.
         """
-        if base.rows.keys() - self.rows.keys():
-            return None
-        return tuple(row for name, row in self.rows.items() if _is_news(row, base.rows.get(name)))
+        changed: list[Row] = []
+        for old, new in zip(base.buckets, self.buckets, strict=True):
+            if old is new:
+                continue
+            if old.keys() - new.keys():
+                return None
+            changed.extend(row for name, row in new.items() if _is_news(row, old.get(name)))
+        return tuple(changed)
 
 
 def _is_news(row: Row, known: Row | None) -> bool:
@@ -75,7 +96,9 @@ class WatcherTable:
         """package: the name of the package that is watched."""
         self._resource = resource
         self._package = package
-        self._rows: dict[str, Row] = {}
+        self._buckets = [_NOBODY] * BUCKETS
+        self._own: set[int] = set()
+        """The buckets that are in no state yet."""
         self._sum = 0
         self._state: Watchers | None = None
 
@@ -88,12 +111,15 @@ class WatcherTable:
         apart; came_by: what made him active, if this table did not see it happen.
         """
         name = row_id(self._resource, self._package, watcher)
-        old = self._rows.get(name)
-        known = Row(name, watcher, Status.TERMINATED, came_by) if old is None else old
+        number = _bucket_of(name)
+        known = self._buckets[number].get(name) or Row(name, watcher, Status.TERMINATED, came_by)
         new = _next_row(known, standing, watched, came_by)
         if new is known:
             return False
-        self._rows[name] = new
+        if number not in self._own:
+            self._own.add(number)
+            self._buckets[number] = self._buckets[number].copy()
+        self._buckets[number][name] = new
         self._sum += _digest(new) - _digest(known)
         self._state = None
         return True
@@ -101,14 +127,17 @@ class WatcherTable:
     def state(self) -> Watchers:
         """All rows of this moment, the same object until one changes."""
         if self._state is None:
-            self._state = Watchers(self._resource, self._package, _tag(self._sum), MappingProxyType(dict(self._rows)))
+            self._own.clear()
+            self._state = Watchers(self._resource, self._package, _tag(self._sum), tuple(self._buckets))
         return self._state
 
     def only(self, watcher: str) -> Watchers:
         """What `watcher` may know: his own row, and nothing that depends on another (RFC 3857 §4.7.2)."""
-        row = self._rows.get(row_id(self._resource, self._package, watcher))
-        rows = {} if row is None else {row.id: row}
-        return Watchers(self._resource, self._package, _tag(sum(map(_digest, rows.values()))), rows)
+        name = row_id(self._resource, self._package, watcher)
+        row = self._buckets[_bucket_of(name)].get(name)
+        if row is None:
+            return Watchers(self._resource, self._package, _tag(0), (_NOBODY,))
+        return Watchers(self._resource, self._package, _tag(_digest(row)), ({name: row},))
 
 
 def _next_row(row: Row, standing: RelationState | None, watched: bool, came_by: WinfoEvent) -> Row:
