@@ -80,12 +80,22 @@ class StoredDocument:
     etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A document of an owner, beside card and rules, that the rules may rest on: a resource list, the presence."""
+
+    auid: str
+    name: str
+
+
 class Documents(Protocol):
     """The owner's documents, read when a policy is made; None where there is none."""
 
     async def card(self, owner: Owner) -> StoredDocument | None: ...
 
     async def rules(self, owner: Owner) -> StoredDocument | None: ...
+
+    async def ground(self, owner: Owner, ground: Ground) -> StoredDocument | None: ...
 
 
 # -- the journal: what survives a crash -----------------------------------------------------------------------------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.identity import Aor
     from abserver.domain.view import View
-    from abserver.ports import Clock
+    from abserver.ports import Clock, Journal
     from abserver.services.authorizing import Authorizer
     from abserver.services.outbox import Outbox
     from abserver.services.relating import Relating
@@ -66,10 +66,13 @@ class SharedCards:
 class RelationLists:
     """The documents of `org.abserver.relations`."""
 
-    def __init__(self, authorizer: Authorizer, relating: Relating, outbox: Outbox, clock: Clock) -> None:
+    def __init__(
+        self, authorizer: Authorizer, relating: Relating, outbox: Outbox, journal: Journal, clock: Clock
+    ) -> None:
         self._authorizer = authorizer
         self._relating = relating
         self._outbox = outbox
+        self._journal = journal
         self._clock = clock
 
     async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
@@ -78,8 +81,11 @@ class RelationLists:
             return None
         owner = Owner(user)
         policy = await self._authorizer.policy(owner)
-        self._outbox.put(*self._relating.decided(policy, self._clock.utc()))
-        content = relations.relations_document(owner, self._relating.all_of(owner))
+        for records in self._relating.decided(policy, self._clock.utc()):
+            self._outbox.put(*records)
+        await self._outbox.write()  # the history is read from where it is kept
+        history = await self._journal.decisions(owner)
+        content = relations.relations_document(owner, self._relating.all_of(owner), history)
         return Computed(content, etag_of(content))
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.identity import Aor, Owner
 from abserver.domain.usages import CARD_RULES_AUID, CONTACT_CARD_AUID
-from abserver.ports import StoredDocument
+from abserver.ports import Ground, StoredDocument
+from xcap.core.usages import pidf_manipulation, resource_lists
 from xcap.ports import DocumentKey
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 NAME = "index"
 """The one document that a user has in each of our usages."""
+HAND = "xcap"
+"""By which hand the documents here are edited."""
+GROUNDS = (pidf_manipulation.AUID, resource_lists.AUID)
+"""Usages of documents that rules may rest on."""
 
 
 class XcapDocuments:
@@ -30,17 +35,41 @@ class XcapDocuments:
     async def rules(self, owner: Owner) -> StoredDocument | None:
         return await self._load(CARD_RULES_AUID, owner)
 
-    async def _load(self, auid: str, owner: Owner) -> StoredDocument | None:
-        document = await self._store.load(DocumentKey(auid, owner, NAME))
+    async def ground(self, owner: Owner, ground: Ground) -> StoredDocument | None:
+        return await self._load(ground.auid, owner, ground.name)
+
+    async def _load(self, auid: str, owner: Owner, name: str = NAME) -> StoredDocument | None:
+        document = await self._store.load(DocumentKey(auid, owner, name))
         return None if document is None else StoredDocument(document.content, document.etag)
 
 
 class CardChanges:
     """`xcap.ports.ChangeSink`: picks out the changes that concern an owner's watchers."""
 
-    def __init__(self, publish: Callable[[Owner], None]) -> None:
+    def __init__(
+        self,
+        publish: Callable[[Owner], None],
+        *,
+        rests_on: Callable[[Owner, Ground], bool],
+        edited: Callable[[Owner, str], None],
+    ) -> None:
+        """rests_on: whether the owner's rules ask for that document (`Authorizer.rests_on`).
+
+        edited: told by which hand what the rules say was changed (`Relating.edited`).
+        """
         self._publish = publish
+        self._rests_on = rests_on
+        self._edited = edited
 
     def changed(self, change: Change) -> None:
-        if change.key.auid in (CONTACT_CARD_AUID, CARD_RULES_AUID) and change.key.user is not None:
-            self._publish(Owner(Aor(change.key.user)))
+        key = change.key
+        if key.user is None:
+            return
+        owner = Owner(Aor(key.user))
+        decides = key.auid == CARD_RULES_AUID or (
+            key.auid in GROUNDS and self._rests_on(owner, Ground(key.auid, key.name))
+        )
+        if decides:
+            self._edited(owner, HAND)
+        if decides or key.auid == CONTACT_CARD_AUID:
+            self._publish(owner)

@@ -132,7 +132,7 @@ class EventSide:
         )
         self.computed: Mapping[str, DocumentSource] = {
             SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
-            RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, clock),
+            RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, shells.journal, clock),
         }
         """The documents that show what is known here, by their usage."""
         shells.bus.subscribe(self.authorizer.forget)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.app.documents import CardChanges
 from abserver.domain.identity import InvalidAor, parse_aor
 from abserver.domain.usages import all_usages
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
@@ -18,22 +17,22 @@ if TYPE_CHECKING:
 
     from abserver.app.logins import Logins
     from abserver.app.stores import Stores
-    from abserver.bus.local import LocalBus
     from abserver.config import Settings
     from abserver.ports import Clock
-    from xcap.ports import DocumentSource
+    from xcap.ports import ChangeSink, DocumentSource
 
 
 def http_side(
     settings: Settings,
     stores: Stores,
     computed: Mapping[str, DocumentSource],
-    bus: LocalBus,
+    sink: ChangeSink,
     logins: Logins,
     clock: Clock,
 ) -> XcapApp:
-    """The document server, whose changes go to the bus.
+    """The document server.
 
+    sink: told of all changes.
     computed: AUID -> where the documents come from that the server itself makes of what it knows.
     """
     usages = all_usages(settings.http.auid_aliases)
@@ -53,7 +52,7 @@ def http_side(
     service = XcapService(
         usages,
         stores.documents,
-        CardChanges(bus.publish),
+        sink,
         sources=standard_sources(
             usages, stores.documents, settings.http.xcap_root_uri or settings.http.xcap_root, computed
         ),

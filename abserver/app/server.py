@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
-from abserver.app.documents import XcapDocuments
+from abserver.app.documents import CardChanges, XcapDocuments
 from abserver.app.events import EventSide, Shells
 from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.logins import Logins
@@ -76,7 +76,8 @@ class Server:
         await stores.journal.collect()
         logins = Logins.of(settings)
         sip, events = event_side(settings, stores, await stores.journal.load(), logins, bus, clock)
-        documents = http_side(settings, stores, events.computed, bus, logins, clock)
+        changes = CardChanges(bus.publish, rests_on=events.authorizer.rests_on, edited=events.relating.edited)
+        documents = http_side(settings, stores, events.computed, changes, logins, clock)
         http = HttpServer(documents, tls=self._certificate)
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.

@@ -34,7 +34,7 @@ from abserver.domain.conditions import (
     comparable,
     read_condition,
 )
-from abserver.domain.identity import domain_of
+from abserver.domain.identity import Aor, Watcher, domain_of
 from abserver.domain.trees import InvalidDocument
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from abserver.domain.conditions import Members
-    from abserver.domain.identity import Watcher
 
 CARD_RULES_NAMESPACE = "urn:abserver:xml:ns:card-rules"
 
@@ -82,7 +81,7 @@ class Provided:
     """Only those with this TYPE value, lower case; None for all."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Grant:
     """What a watcher may see. Equal grants give equal views, so a grant is the key by which views are shared."""
 
@@ -111,7 +110,7 @@ EVERYTHING = Grant(everything=True)
 """Shows the card as its owner sees it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Decision:
     """What all matching rules say of one watcher."""
 
@@ -254,6 +253,30 @@ def _combined(matching: Iterable[Rule]) -> Grant:
         frozenset({PUBLIC}).union(*(grant.levels for grant in grants)),
         frozenset(each for each in properties if each.type is None or Provided(each.name) not in properties),
     )
+
+
+def touched_by(old: Ruleset | None, new: Ruleset | None) -> frozenset[Watcher] | None:
+    """The watchers about whom the new rules may say something else than the old ones; None for anybody.
+
+    The rules between the first and the last that differ are looked at: an edit mostly is of one rule about one watcher.
+    """
+    before, after = (each.rules if each else () for each in (old, new))
+    begin = _common(before, after)
+    before, after = before[begin:], after[begin:]
+    end = _common(before[::-1], after[::-1])
+    touched: set[str] = set()
+    for rule in (*before[: len(before) - end], *after[: len(after) - end]):
+        named = _named(rule)
+        if named is None or named.many:
+            return None
+        touched |= named.ones
+    return frozenset(Watcher(Aor(each)) for each in touched)
+
+
+def _common(some: Sequence[Rule], others: Sequence[Rule]) -> int:
+    """How many rules are the same from the beginning on."""
+    pairs = zip(some, others, strict=False)
+    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(len(some), len(others)))
 
 
 def next_change(ruleset: Ruleset | None, utc: datetime.datetime) -> datetime.datetime | None:

@@ -65,11 +65,12 @@ class ContactCards:
         package: EventPackage = PACKAGE,
         max_devices: int = 16,
         max_pending: int = 200,
+        max_requests: int = 1000,
     ) -> None:
         """pump: sends a follower what is due (`Notifier.pump`).
 
         Limits, answered with 503 and Retry-After: max_devices with which one watcher follows one owner, max_pending
-        requests of one watcher that await their owners.
+        requests of one watcher that await their owners, max_requests that await one owner.
         """
         self.package = package
         self.followers = followers
@@ -85,6 +86,7 @@ class ContactCards:
         self._domains = frozenset(domains)
         self._max_devices = max_devices
         self._max_pending = max_pending
+        self._max_requests = max_requests
         self._audiences = Audiences()
         self._in_step: dict[Owner, object] = {}
         """The period of the rules (`Rulings.period`) that all followers of an owner were last gone through in."""
@@ -134,9 +136,9 @@ class ContactCards:
         policy, utc = self._policy(owner), self._clock.utc()
         if self._asks_too_many(policy, watcher, utc):
             return make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))])
-        self._relating.asked(policy, watcher, utc)
+        changed = self._relating.asked(policy, watcher, utc)
         relation = self._relating.of(owner, watcher)
-        return () if relation is None else (relation,)
+        return changed if changed or relation is None else (relation,)
 
     def _policy(self, owner: Owner) -> Policy:
         """The policy that was awaited just now."""
@@ -148,8 +150,11 @@ class ContactCards:
     def _asks_too_many(self, policy: Policy, watcher: Watcher, utc: datetime.datetime) -> bool:
         return (
             policy.decide(watcher, utc).handling is Handling.CONFIRM
-            and self._relating.of(policy.owner, watcher) is None
-            and self._relating.pending(watcher) >= self._max_pending
+            and not self._relating.is_open(policy.owner, watcher)
+            and (
+                self._relating.pending(watcher) >= self._max_pending
+                or self._relating.requests(policy.owner) >= self._max_requests
+            )
         )
 
     def subscribed(self, followed: Followed) -> None:
@@ -201,12 +206,15 @@ class ContactCards:
     async def reconcile(self, owner: Owner) -> None:
         """Bring the relations of `owner` and all devices that follow in step with card and rules as they are now."""
         policy = await self._authorizer.policy(owner)
+        for turn, records in enumerate(self._relating.decided(policy, self._clock.utc())):
+            if turn:
+                await asyncio.sleep(0)
+            self._outbox.put(*records)
+        policy = await self._authorizer.policy(owner)
         period = policy.rulings.period(self._clock.utc())
         self._note_version(policy)
-        self._outbox.put(*self._relating.decided(policy, self._clock.utc()))
         self._book_change(policy)
-        same_rules = self._in_step.pop(owner, None) is period
-        behind = list(self._audiences.concerned(policy)) if same_rules else self.followers.of(owner)
+        behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
         for turn in range(0, len(behind), TURN):
             if turn:
@@ -214,6 +222,14 @@ class ContactCards:
             for followed in behind[turn : turn + TURN]:
                 await self._settled(followed)
         self._in_step[owner] = period
+
+    def _behind(self, policy: Policy, in_step: object, period: object) -> Sequence[Followed]:
+        """Those who may have to hear, if all were gone through in the period `in_step` last."""
+        touched = () if in_step is period else policy.rulings.touched_since(in_step)
+        if touched is None:
+            return self.followers.of(policy.owner)
+        named = (each for watcher in touched for each in self.followers.by(policy.owner, watcher))
+        return list(dict.fromkeys([*self._audiences.concerned(policy), *named]))
 
     async def _settled(self, followed: Followed) -> None:
         if not followed.living:

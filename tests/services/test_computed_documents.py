@@ -21,7 +21,8 @@ def shared(world: World) -> SharedCards:
 
 
 def lists(world: World) -> RelationLists:
-    return RelationLists(world.server.authorizer, world.server.relating, world.server.outbox, world.clock)
+    server = world.server
+    return RelationLists(server.authorizer, server.relating, server.outbox, server.journal, world.clock)
 
 
 def key_of(watcher: Watcher, owner: Owner) -> DocumentKey:
@@ -167,6 +168,25 @@ async def test_the_relation_list_follows_the_rules_from_the_moment_of_their_edit
     stored = {each.watcher: each.state.value for each in (await world.journal.load()).relations}
     assert stored == {BOB: "confirmed", CAROL: "rejected"}
     assert await states(world, DAN) == {}
+
+
+@story
+async def test_a_relation_list_tells_the_history_of_the_decisions(world: World) -> None:
+    world.put_card(ANN, card())
+    phone = await world.phone(BOB)
+    await phone.subscribe(ANN)
+    await world.pass_time()
+    document = None
+    for rule in (allow(BOB, "friends"), block(BOB)):
+        world.put_rules(ANN, rules(rule))
+        document = await lists(world).load(DocumentKey(RELATIONS.auid, ANN, "index"), None)
+    assert document is not None
+    [relation] = RELATIONS.validate(document.content, ANN)
+    [first, second] = relation
+    assert [dict(each.attrib) | {"at": None} for each in (first, second)] == [
+        {"state": state, "at": None, "by": "xcap", "rule": "w-bob_40example.com"} for state in ("confirmed", "rejected")
+    ]
+    assert second.get("at") == relation.get("decided-at")
 
 
 @story

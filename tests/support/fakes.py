@@ -16,6 +16,7 @@ from abserver.ports import (
     DecisionRecord,
     Departure,
     DeviceRecord,
+    Ground,
     OwnerRecord,
     Snapshot,
     StoredDocument,
@@ -177,12 +178,16 @@ class MemoryDocuments:
         self.publish: Callable[[Owner], None] = lambda owner: None
         self._cards: dict[Owner, StoredDocument] = {}
         self._rules: dict[Owner, StoredDocument] = {}
+        self._grounds: defaultdict[Ground, dict[Owner, StoredDocument]] = defaultdict(dict)
 
     async def card(self, owner: Owner) -> StoredDocument | None:
         return await self._read(self._cards, owner)
 
     async def rules(self, owner: Owner) -> StoredDocument | None:
         return await self._read(self._rules, owner)
+
+    async def ground(self, owner: Owner, ground: Ground) -> StoredDocument | None:
+        return await self._read(self._grounds[ground], owner)
 
     async def _read(self, documents: dict[Owner, StoredDocument], owner: Owner) -> StoredDocument | None:
         self.reads += 1
@@ -198,6 +203,10 @@ class MemoryDocuments:
     def put_rules(self, owner: Owner, content: bytes | None) -> None:
         """Edit the rules; None removes them."""
         self._put(self._rules, owner, content)
+
+    def put_ground(self, owner: Owner, ground: Ground, content: bytes | None) -> None:
+        """Edit what the rules rest on; None removes it."""
+        self._put(self._grounds[ground], owner, content)
 
     def put_silently(self, owner: Owner, content: bytes) -> None:
         """Edit the card without telling anybody: a hint that was lost."""

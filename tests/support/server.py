@@ -18,6 +18,7 @@ from xcap.core.digest import Nonces
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from abserver.domain.identity import Owner
     from abserver.ports import Clock
     from tests.support.fakes import MemoryDocuments, MemoryJournal
     from tests.support.network import Network
@@ -66,7 +67,7 @@ class SimServer:
     async def start(self) -> None:
         await self.journal.collect()
         known = await self.journal.load()
-        bus = LocalBus()
+        bus = self._bus = LocalBus()
         self.events = EventSide(
             Shells(
                 sender=self.node,
@@ -88,10 +89,14 @@ class SimServer:
         self.followers = self.events.contact_cards.followers
         self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
         self.outbox, self.collector = self.events.outbox, self.events.collector
-        self._documents.publish = bus.publish
+        self._documents.publish = self._edited
         for work in (self.events.outbox.run(), *self.events.work()):
             self._spawn(work)
         await self.node.start()
+
+    def _edited(self, owner: Owner) -> None:
+        self.relating.edited(owner, "xcap")
+        self._bus.publish(owner)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))

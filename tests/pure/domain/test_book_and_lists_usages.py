@@ -11,6 +11,7 @@ from abserver.domain.relation import EVERY_LEVEL, Relation, RelationState
 from abserver.domain.usages import ADDRESS_BOOK, CONTACT_CARD, OURS, RELATIONS, SHARED_CARDS, all_usages
 from abserver.domain.usages.relations import relations_document
 from abserver.domain.usages.shared_cards import name_of, owner_of
+from abserver.ports import DecisionRecord
 from xcap.core.edit import get_node, put_node
 from xcap.core.errors import ConstraintFailure, SchemaValidationError, UniquenessFailure
 from xcap.core.selector import parse_node_selector
@@ -18,7 +19,7 @@ from xcap.core.uri import DocumentKey, ResourceUri, parse
 from xcap.core.usage import Access, ApplicationUsage, Operation
 from xcap.core.usages import STANDARD
 
-BOB = "sip:bob@example.com"
+BOB, CY = "sip:bob@example.com", "sip:cy@example.com"
 
 
 def book(entries: str) -> bytes:
@@ -177,7 +178,7 @@ class TestRelations:
             [
                 relation("sip:dan@example.com", RelationState.CONFIRMED, EVERY_LEVEL, rule="d<"),
                 relation(BOB, RelationState.CONFIRMED, "work", "friends", rule="b"),
-                relation("sip:cy@example.com", RelationState.PENDING),
+                relation(CY, RelationState.PENDING),
             ],
         )
         document = RELATIONS.validate(content, ANN)
@@ -204,6 +205,24 @@ class TestRelations:
         [shown] = RELATIONS.validate(content, ANN)
         assert shown.get("state") == state.value
         assert (shown.get("ended-at") is not None) == (state is RelationState.ENDED)
+
+    def test_the_history_of_decisions_stands_with_its_relation(self) -> None:
+        lines = [
+            DecisionRecord(ANN, Watcher(parse_aor(watcher)), ASKED, state, rule, "clock")
+            for watcher, state, rule in (
+                (BOB, RelationState.CONFIRMED, "r"),
+                (CY, RelationState.REJECTED, "c"),
+                (BOB, RelationState.PENDING, None),
+            )
+        ]
+        listed = [relation(BOB, RelationState.PENDING), relation(CY, RelationState.REJECTED)]
+        bob, cy = RELATIONS.validate(relations_document(ANN, listed, lines), ANN)
+        at = "2026-01-02T03:04:05.678+00:00"
+        assert [dict(each.attrib) for each in bob] == [
+            {"state": "confirmed", "at": at, "by": "clock", "rule": "r"},
+            {"state": "pending", "at": at, "by": "clock"},
+        ]
+        assert [each.get("rule") for each in cy] == ["c"]
 
     def test_a_list_of_nobody_is_a_list(self) -> None:
         assert len(RELATIONS.validate(relations_document(ANN, []), ANN)) == 0
