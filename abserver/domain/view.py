@@ -34,6 +34,11 @@ class View:
     tag: str
     """32 hexadecimal digits made of `content` alone: the entity-tag of the view, in SIP and XCAP alike."""
 
+    @classmethod
+    def of(cls, content: bytes) -> View:
+        """The view that is `content`."""
+        return cls(content, hashlib.blake2b(content, digest_size=16).hexdigest())
+
 
 def view_of(
     card: Card | bytes | None, grant: Grant, owner: Owner, defaults: Mapping[str, str] = DEFAULT_LEVELS
@@ -59,7 +64,7 @@ def view_of(
         written.append(shown if run.group is None else f'<group name="{attribute(run.group)}">{shown}</group>')
     name = "" if named else f"<fn><text>{escaped(owner)}</text></fn>"
     content = f"{_HEAD}{name}{''.join(written)}{_TAIL}".encode()
-    return View(content, hashlib.blake2b(content, digest_size=16).hexdigest())
+    return View.of(content)
 
 
 def text_of(view: View) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abserver.domain.view import text_of
-from abserver.events import codings
+from abserver.events import codings, filters
 from abserver.events.formats import TEXT_SUFFIX as TEXT_SUFFIX
 from abserver.events.formats import VCARD as VCARD
 from abserver.events.formats import Formats as Formats
@@ -32,6 +32,7 @@ PACKAGE = EventPackage(
     max_expires=86400,
     body_types=(XCARD, PATCH, VCARD),
     patch_type=PATCH,
+    subscribe_types=(filters.MEDIA_TYPE,),
     pace=1.0,
 )
 

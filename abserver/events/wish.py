@@ -10,14 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from abserver.events import codings
+from abserver.events import codings, filters
 from abserver.events.codings import BodyTooLarge, UnknownCoding
+from abserver.events.filters import BadFilter
 from abserver.events.formats import negotiate
 from abserver.events.package import allow_events
 from abserver.events.quirks import quirks_of
 from abserver.events.rates import Rates
 from abserver.events.terms import Terms
 from abserver.sip.errors import SipSyntaxError
+from abserver.sip.grammar import quote
 from abserver.sip.message import Response
 from abserver.sip.uas import is_optional, make_response
 from abserver.sip.uri import SipUri
@@ -25,11 +27,15 @@ from abserver.sip.uri import SipUri
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from abserver.domain.identity import Aor
     from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
     from abserver.sip.grammar import Params
     from abserver.sip.headers import NameAddr
     from abserver.sip.message import Request
+
+WARN_AGENT = "abserver"
+"""Who warns, in Warning fields: a pseudonym (RFC 3261 §20.43)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +126,35 @@ def _body(request: Request, package: EventPackage) -> tuple[str | None, bytes] |
     return make_response(request, 415, headers=[understood])
 
 
-def agreed(request: Request, wish: Wish, held: Terms | None = None) -> Terms | Response:
-    """The terms of a subscription from this SUBSCRIBE on.
+def agreed(request: Request, wish: Wish, resource: Aor, held: Terms | None = None) -> Terms | Response:
+    """The terms of a subscription to `resource` from this SUBSCRIBE on; a Response is the refusal: 488.
 
     held: those that it has, None for a new one. Rates are named anew by each request (RFC 6446 §5.1), as is silence
-    (RFC 5839 §5.2); formats and a body stay where the request has none of its own (RFC 4660 §5.2.2, RFC 5875 §4.4).
+    (RFC 5839 §5.2); formats and a body stay where the request has none of its own (RFC 5875 §4.4), and a filter-set
+    changes those that it names (RFC 4660 §5.2.2).
     """
     terms = wish.terms
-    if held is None:
-        return terms.shared()
-    return replace(
-        terms,
-        formats=_formats(request, terms.formats, held.formats),
-        body_type=terms.body_type if terms.body else held.body_type,
-        body=terms.body or held.body,
-    ).shared()
+    if held is not None:
+        terms = replace(terms, formats=_formats(request, terms.formats, held.formats))
+        if not terms.body:
+            terms = replace(terms, body_type=held.body_type, body=held.body)
+    if wish.terms.body_type == filters.MEDIA_TYPE:
+        try:
+            body = _amended(wish, resource, held)
+        except BadFilter as error:  # RFC 4660 §5.4
+            warning = f"399 {WARN_AGENT} {quote(error.reason)}"
+            return make_response(request, 488, headers=[("Warning", warning)])
+        terms = replace(terms, body_type=filters.MEDIA_TYPE if body else None, body=body)
+    return terms.shared()
+
+
+def _amended(wish: Wish, resource: Aor, held: Terms | None) -> bytes:
+    """The document of the filters from now on. Raises BadFilter."""
+    change = filters.read_change(wish.terms.body)
+    if change.package not in (None, wish.package.name):
+        raise BadFilter("the filter-set is for another event package")
+    known = held.body if held is not None and held.body_type == filters.MEDIA_TYPE else b""
+    return filters.filters_of(known).amended(change, resource).to_xml()
 
 
 def _formats(request: Request, asked: Formats, held: Formats) -> Formats:

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from abserver.domain.identity import parse_aor
+from abserver.events import filters
 from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD
 from abserver.events.quirks import Quirks
 from abserver.events.rates import NO_RATES, Rates
@@ -15,7 +17,9 @@ from abserver.events.wish import Wish, agreed, device_of, read_wish
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.headers import NameAddr
 from abserver.sip.message import Headers, Request, Response
+from tests.support.filters import filter_set, include, one, sets
 
+ANN = parse_aor("sip:ann@example.com")
 INSTANCE = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 
 
@@ -58,7 +62,7 @@ def terms(held: Terms | None = None, body: bytes = b"", **fields: str | None) ->
     request = subscribe(body, **fields)
     found = read_wish(request, [PACKAGE, OTHER])
     assert isinstance(found, Wish)
-    result = agreed(request, found, held)
+    result = agreed(request, found, ANN, held)
     assert isinstance(result, Terms)
     return result
 
@@ -208,3 +212,12 @@ def test_a_body_stays_until_another_comes_rfc5875_4_4() -> None:
 )
 def test_a_device_is_its_instance_or_else_its_address_rfc5626_4_1(contact: str, device: str) -> None:
     assert device_of(NameAddr.parse(contact)) == device
+
+
+def test_a_filter_is_read_and_kept_in_one_form_rfc4660_5_2() -> None:
+    body = filter_set(one(include("//vc:tel")))
+    found = terms(body=body, Content_Type=filters.MEDIA_TYPE)
+    assert found.body_type == filters.MEDIA_TYPE
+    assert filters.filters_of(found.body) == sets(body)
+    spaced = body.replace(b"><", b">\n<")
+    assert terms(body=spaced, Content_Type=filters.MEDIA_TYPE) is found
