@@ -231,8 +231,8 @@ class SubscriptionSettings(_Section):
 
 
 class NotifySettings(_Section):
-    """How fast NOTIFYs leave. What answers a SUBSCRIBE, or tells that a subscription became active or ended, never waits
-    for a pace."""
+    """How fast NOTIFYs leave. What answers a SUBSCRIBE, or says that a subscription became active or ended, never
+    waits for a pace."""
 
     card_pace: Annotated[float, Field(ge=0, le=3600)] = 1.0
     """Seconds between two changes of a card that one device is told of; what changes meanwhile is told together. The
