@@ -284,12 +284,17 @@ class Subscription:
             or (self.view is not None and self.view.tag != self.delivered and self._condition != ANY)
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is `behind` and no NOTIFY is in flight."""
+        return self._in_flight is None and self.behind
+
     def next_notice(self, now: float) -> Notice | None:
         """The NOTIFY to send now, or None; once returned it is in flight until `answered`.
 
         None while `behind` and nothing in flight: it is too early, and `next_deadline` says when it is not.
         """
-        if self._in_flight is not None or not self.behind or self._is_early(now):
+        if not self.is_open or self._is_early(now):
             return None
         view, withheld = self.view, None
         if self._condition is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from abserver.ports import DeviceKey
     from abserver.services.packages import PackageServer
     from abserver.sip.dialog import Dialog, DialogId
+    from abserver.sip.message import Request
     from abserver.sip.transport import Flow
 
 Group = TypeVar("Group")
@@ -52,6 +54,8 @@ class Followed:
     """What the machine was told last: a mark of the package's server, taken away when it has to be told again."""
     version: int = 0
     """The owner's modification version at the time of the last NOTIFY."""
+    destination: str = dataclasses.field(init=False)
+    """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
 
     @property
     def formats(self) -> Formats:
@@ -61,10 +65,18 @@ class Followed:
     def package(self) -> EventPackage:
         return self.server.package
 
-    @property
-    def destination(self) -> str:
-        """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
-        return self.dialog.route_set[0] if self.dialog.route_set else self.dialog.remote_target.rpartition("@")[2]
+    def __post_init__(self) -> None:
+        self._aim()
+
+    def refresh(self, request: Request, flow: Flow, terms: Terms) -> None:
+        """Take over what a SUBSCRIBE of this dialog, which was accepted, says of its sender."""
+        self.dialog.refresh(request)
+        self.flow, self.terms = flow, terms
+        self._aim()
+
+    def _aim(self) -> None:
+        routes = self.dialog.route_set
+        self.destination = sys.intern(routes[0] if routes else self.dialog.remote_target.rpartition("@")[2])
 
     @property
     def is_out_of_numbers(self) -> bool:

@@ -11,6 +11,7 @@ time has come (the machine: one in flight, its pace, a failure's pause); its des
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from typing import TYPE_CHECKING
 
@@ -149,7 +150,7 @@ class Notifier:
 
     def pump(self, followed: Followed) -> None:
         """Send the NOTIFY that is due, if one is and may leave. The machine was `settle`d just before."""
-        if not followed.machine.behind:
+        if not followed.machine.is_open:
             return
         preparations = self._preparing.missing(followed)
         if preparations:
@@ -184,7 +185,7 @@ class Notifier:
         self._sender.send(
             request,
             flow=followed.flow,
-            answered=lambda answer: self._answered(followed, destination, notice, answer),
+            answered=functools.partial(self._answered, followed, destination, notice),
         )
 
     def _answered(self, followed: Followed, destination: str, notice: Notice, answer: Response | SendFailure) -> None:
@@ -202,19 +203,19 @@ class Notifier:
         now, machine = self._clock.now(), followed.machine
         told = machine.told
         status, retry_after = _outcome(answer)
-        if status is None or status >= 300:
-            log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
         outcome = machine.answered(status, now, retry_after=retry_after)
         if outcome.delivered:
             followed.server.delivered(followed, notice)
             self._take_rates(followed, answer, now)
+        else:
+            log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
         if outcome.gone is not None:
             self._end(followed, outcome.gone)
-        if followed.living:
-            if followed.lasting and machine.told is not told:  # else a restart would tell it again
-                self._outbox.put(followed.record(now, self._clock.utc()))
-            self._book(followed)
-            self._go_on(followed)
+            return
+        if followed.lasting and machine.told is not told:  # else a restart would tell it again
+            self._outbox.put(followed.record(now, self._clock.utc()))
+        self._book(followed)
+        self._go_on(followed)
 
     def _take_rates(self, followed: Followed, answer: Response | SendFailure, now: float) -> None:
         """The answer to a NOTIFY may change the rates (RFC 6446 §4.1)."""
@@ -249,13 +250,9 @@ def _outcome(answer: Response | SendFailure) -> tuple[int | None, float | None]:
     Silence is None. A transport error is as a 503 (RFC 3261 §8.1.3.1): a phone that restarts is unreachable for some
     seconds, and must not lose its subscription by that.
     """
-    match answer:
-        case SendFailure.TIMEOUT:
-            return None, None
-        case SendFailure.UNREACHABLE:
-            return 503, None
-        case response:
-            return response.status, None if response.status < 300 else _retry_after(response)
+    if not isinstance(answer, SendFailure):
+        return answer.status, None if answer.status < 300 else _retry_after(answer)
+    return (None, None) if answer is SendFailure.TIMEOUT else (503, None)
 
 
 def _retry_after(response: Response) -> float | None:

@@ -241,8 +241,7 @@ class Subscribing:
         if isinstance(terms, Response):
             respond(terms)
             return
-        followed.dialog.refresh(request)
-        followed.flow, followed.terms = flow, terms
+        followed.refresh(request, flow, terms)
         condition = _condition(wish, terms)
         if condition is not None and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires):
             await self._take_silently(request, followed, wish, respond)

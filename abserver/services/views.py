@@ -30,6 +30,8 @@ class Views:
         self._journal = journal
         self._views: Recent[str, View] = Recent(KEPT_VIEWS)
         self._entities: Recent[tuple[str, str | None, Formats], Entity] = Recent(KEPT_ENTITIES)
+        self._last: tuple[View, str | None, Formats, Entity] | None = None
+        """What was asked for last, and the answer: in a fan-out it is asked for again and again."""
 
     async def recall(self, tags: Iterable[str | None]) -> None:
         """Bring the views with these tags into memory, as far as the journal has them."""
@@ -41,6 +43,14 @@ class Views:
 
     def entity(self, view: View, base: str | None, formats: Formats) -> Entity:
         """The body that takes a device from the view `base` (None, or unknown: from nothing) to `view`."""
+        last = self._last
+        if last is not None and last[0] is view and last[1] == base and last[2] is formats:
+            return last[3]
+        found = self._entity(view, base, formats)
+        self._last = (view, base, formats, found)
+        return found
+
+    def _entity(self, view: View, base: str | None, formats: Formats) -> Entity:
         key = (view.tag, base, formats)
         found = self._entities.get(key)
         if found is None:
