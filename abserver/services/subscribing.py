@@ -135,7 +135,7 @@ class Subscribing:
         if isinstance(owner, Response):
             respond(owner)
             return
-        terms = agreed(request, wish)
+        terms = agreed(request, wish, owner)
         if isinstance(terms, Response):
             respond(terms)
             return
@@ -237,7 +237,7 @@ class Subscribing:
         if not followed.dialog.receive(request):
             respond(make_response(request, 500, reason="CSeq Out Of Order"))
             return
-        terms = agreed(request, wish, followed.terms)
+        terms = agreed(request, wish, followed.key.owner, followed.terms)
         if isinstance(terms, Response):
             respond(terms)
             return
