@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from abserver.domain.conditions import Condition, Many
-    from abserver.domain.rules import Grant, Handling, Rule
+    from abserver.domain.rules import Grant, Handling
+    from abserver.domain.ruleset import Rule
 
 
 def rule_cells(rule: Rule) -> tuple[str, str, str, str]:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from abserver.domain.identity import Owner
     from abserver.domain.relation import Relation
-    from abserver.domain.rules import Decision, Handling, Ruleset
+    from abserver.domain.rules import Decision, Handling
+    from abserver.domain.ruleset import Ruleset
     from xcap.client import XcapClient
     from xcap.core.uri import DocumentKey
 
@@ -141,7 +142,8 @@ class _Deciding:
 
 def _read(client: XcapClient, owner: Owner) -> Ruleset:
     """The owner's rules; without a document there are none."""
-    from abserver.domain.rules import Ruleset, parse_rules
+    from abserver.domain.rules import parse_rules
+    from abserver.domain.ruleset import Ruleset
     from abserver.domain.usages import CARD_RULES
 
     fetched = acting.fetch(client, CARD_RULES, owner)

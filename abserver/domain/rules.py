@@ -12,29 +12,16 @@ the view of an empty card, and whoever is allowed always gets the level `public`
 
 from __future__ import annotations
 
-import bisect
 import enum
 import re
-from collections import defaultdict
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement
 
 from abserver.domain import trees
-from abserver.domain.conditions import (
-    COMMON_POLICY,
-    Condition,
-    ExternalList,
-    Identity,
-    OtherIdentity,
-    Request,
-    Sphere,
-    Validity,
-    comparable,
-    read_condition,
-)
-from abserver.domain.identity import Aor, Watcher, domain_of
+from abserver.domain.conditions import COMMON_POLICY, Request, read_condition
+from abserver.domain.ruleset import Rule, Ruleset
 from abserver.domain.trees import InvalidDocument
 
 if TYPE_CHECKING:
@@ -42,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from abserver.domain.conditions import Members
+    from abserver.domain.identity import Watcher
 
 CARD_RULES_NAMESPACE = "urn:abserver:xml:ns:card-rules"
 
@@ -124,87 +112,6 @@ UNDECIDED = Decision(Handling.CONFIRM, NOTHING, None)
 """Nobody has said anything about this watcher: the owner is asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """If all conditions hold, this handling and this grant."""
-
-    id: str
-    conditions: tuple[Condition, ...]
-    """None of them: the rule is for everybody, authenticated or not."""
-    handling: Handling | None
-    grant: Grant
-
-    @property
-    def naming(self) -> Sequence[Identity | ExternalList]:
-        """The conditions that say of whom the rule is."""
-        return [each for each in self.conditions if isinstance(each, Identity | ExternalList)]
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """Rules in document order, with the indexes that make a decision cheap among thousands of rules."""
-
-    rules: tuple[Rule, ...]
-    by_one: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
-    """identity -> places of the rules that name it, of those that can match nobody but whom they name."""
-    by_domain: Mapping[str, Sequence[int]] = field(init=False, repr=False, compare=False)
-    """domain -> places of the rules about it, of the same."""
-    for_many: Sequence[int] = field(init=False, repr=False, compare=False)
-    """Places of all other rules."""
-    boundaries: Sequence[datetime.datetime] = field(init=False, repr=False, compare=False)
-    """All times at which a period begins or ends, ascending."""
-    anchors: frozenset[str] = field(init=False, repr=False, compare=False)
-    """The lists that rules refer to."""
-    asks_sphere: bool = field(init=False, repr=False, compare=False)
-    """Whether a decision may depend on the owner's sphere."""
-    has_default: bool = field(init=False, repr=False, compare=False)
-    """Whether there is a rule for those whom no other one names."""
-
-    def __post_init__(self) -> None:
-        by_one: defaultdict[str, list[int]] = defaultdict(list)
-        by_domain: defaultdict[str, list[int]] = defaultdict(list)
-        for_many: list[int] = []
-        for place, rule in enumerate(self.rules):
-            named = _named(rule)
-            if named is None:
-                for_many.append(place)
-            else:
-                for one in named.ones:
-                    by_one[one].append(place)
-                for domain in {each.domain for each in named.many if each.domain}:
-                    by_domain[domain].append(place)
-        conditions = [condition for rule in self.rules for condition in rule.conditions]
-        for name, value in {
-            "by_one": dict(by_one),
-            "by_domain": dict(by_domain),
-            "for_many": for_many,
-            "boundaries": sorted({time for each in conditions if isinstance(each, Validity) for time in each.times}),
-            "anchors": frozenset(
-                anchor for each in conditions if isinstance(each, ExternalList) for anchor in each.anchors
-            ),
-            "asks_sphere": any(isinstance(each, Sphere) for each in conditions),
-            "has_default": any(isinstance(each, OtherIdentity) for each in conditions),
-        }.items():
-            object.__setattr__(self, name, value)
-
-    def candidates(self, watcher: Watcher | None) -> Sequence[Rule]:
-        """The rules that may match this watcher, in document order."""
-        if watcher is None:
-            return [self.rules[place] for place in self.for_many]
-        named = self.by_one.get(watcher, ())
-        of_domain = self.by_domain.get(comparable(domain_of(watcher)), ()) if self.by_domain else ()
-        return [self.rules[place] for place in sorted({*named, *of_domain, *self.for_many})]
-
-
-def _named(rule: Rule) -> Identity | None:
-    """The identity by which the rule can be looked up: it says all of whom the rule is, by addresses and domains."""
-    match rule.naming:
-        case [Identity() as only] if only.understood and all(each.domain is not None for each in only.many):
-            return only
-        case _:
-            return None
-
-
 NO_LISTS: Mapping[str, Members] = MappingProxyType({})
 
 
@@ -216,22 +123,26 @@ def decide(
     sphere: str | None = None,
     lists: Mapping[str, Members] = NO_LISTS,
 ) -> Decision:
-    """Combine the rules that match (RFC 4745 §10.2).
+    """What the rules say of the watcher (RFC 4745 §10.2).
 
     ruleset: None where the owner has no rules. watcher: None if not authenticated. utc: aware.
     sphere: the one the owner is in, None if not known. lists: who is on the lists that the rules refer to (`anchors`).
     """
-    if ruleset is None:
-        return UNDECIDED
+    return combined(matching(ruleset, watcher, utc, sphere, lists)) if ruleset else UNDECIDED
+
+
+def matching(
+    ruleset: Ruleset,
+    watcher: Watcher | None,
+    utc: datetime.datetime,
+    sphere: str | None,
+    lists: Mapping[str, Members],
+) -> Sequence[Rule]:
+    """The rules whose conditions all hold, in document order."""
     candidates = ruleset.candidates(watcher)
     other = ruleset.has_default and not _is_named(candidates, watcher, lists)
     request = Request(watcher, utc, sphere, lists, other)
-    matching = [rule for rule in candidates if all(condition.holds(request) for condition in rule.conditions)]
-    deciding = max((rule for rule in matching if rule.handling is not None), key=_strength, default=None)
-    if deciding is None or deciding.handling is None:
-        return UNDECIDED
-    grant = _combined(matching) if deciding.handling is Handling.ALLOW else NOTHING
-    return Decision(deciding.handling, grant, deciding.id)
+    return [rule for rule in candidates if all(condition.holds(request) for condition in rule.conditions)]
 
 
 def _is_named(candidates: Iterable[Rule], watcher: Watcher | None, lists: Mapping[str, Members]) -> bool:
@@ -239,13 +150,22 @@ def _is_named(candidates: Iterable[Rule], watcher: Watcher | None, lists: Mappin
     return watcher is not None and any(each.may_name(watcher, lists) for rule in candidates for each in rule.naming)
 
 
+def combined(rules: Sequence[Rule]) -> Decision:
+    """The maximum of the handlings and the union of the grants of rules that match."""
+    deciding = max((rule for rule in rules if rule.handling is not None), key=_strength, default=None)
+    if deciding is None or deciding.handling is None:
+        return UNDECIDED
+    grant = _united(rules) if deciding.handling is Handling.ALLOW else NOTHING
+    return Decision(deciding.handling, grant, deciding.id)
+
+
 def _strength(rule: Rule) -> int:
     return -1 if rule.handling is None else rule.handling
 
 
-def _combined(matching: Iterable[Rule]) -> Grant:
+def _united(rules: Iterable[Rule]) -> Grant:
     """The union; what another part of it covers already is left out, so that equal permissions are equal grants."""
-    grants = [rule.grant for rule in matching]
+    grants = [rule.grant for rule in rules]
     if any(grant.everything for grant in grants):
         return EVERYTHING
     properties = frozenset().union(*(grant.properties for grant in grants))
@@ -253,37 +173,6 @@ def _combined(matching: Iterable[Rule]) -> Grant:
         frozenset({PUBLIC}).union(*(grant.levels for grant in grants)),
         frozenset(each for each in properties if each.type is None or Provided(each.name) not in properties),
     )
-
-
-def touched_by(old: Ruleset | None, new: Ruleset | None) -> frozenset[Watcher] | None:
-    """The watchers about whom the new rules may say something else than the old ones; None for anybody.
-
-    The rules between the first and the last that differ are looked at: an edit mostly is of one rule about one watcher.
-    """
-    before, after = (each.rules if each else () for each in (old, new))
-    begin = _common(before, after)
-    before, after = before[begin:], after[begin:]
-    end = _common(before[::-1], after[::-1])
-    touched: set[str] = set()
-    for rule in (*before[: len(before) - end], *after[: len(after) - end]):
-        named = _named(rule)
-        if named is None or named.many:
-            return None
-        touched |= named.ones
-    return frozenset(Watcher(Aor(each)) for each in touched)
-
-
-def _common(some: Sequence[Rule], others: Sequence[Rule]) -> int:
-    """How many rules are the same from the beginning on."""
-    pairs = zip(some, others, strict=False)
-    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(len(some), len(others)))
-
-
-def next_change(ruleset: Ruleset | None, utc: datetime.datetime) -> datetime.datetime | None:
-    """The next time after `utc` at which a validity period begins or ends; None if no decision can change by itself."""
-    boundaries = ruleset.boundaries if ruleset else ()
-    place = bisect.bisect_right(boundaries, utc)
-    return boundaries[place] if place < len(boundaries) else None
 
 
 # Reading

@@ -20,15 +20,15 @@ from abserver.domain.instants import EARLIEST, LATEST
 from abserver.domain.rules import (
     EVERYTHING,
     NO_LISTS,
+    UNDECIDED,
     Decision,
     Grant,
     Handling,
-    Ruleset,
-    decide,
-    next_change,
+    combined,
+    matching,
     parse_rules,
-    touched_by,
 )
+from abserver.domain.ruleset import Ruleset, next_change, touched_by
 from abserver.domain.view import view_of
 from abserver.ports import Ground
 from abserver.services.recent import Recent
@@ -62,7 +62,7 @@ NO_GROUNDS: Mapping[Ground, str | None] = MappingProxyType({})
 
 _grants: WeakValueDictionary[Grant, Grant] = WeakValueDictionary()
 """The one object of each grant that somebody has."""
-_made_already: WeakValueDictionary[Decision, Decision] = WeakValueDictionary()
+_decisions: WeakValueDictionary[Decision, Decision] = WeakValueDictionary()
 """The same of decisions."""
 
 
@@ -93,6 +93,7 @@ class Rulings:
         self._members = members
         self._sphere: str | None = None
         self._decisions: dict[Watcher | None, Decision] = {}
+        self._together: dict[tuple[int, ...], Decision] = {}
         self._began: datetime.datetime | None = None
         self._until = EARLIEST
         """Until when nothing changes by itself."""
@@ -146,12 +147,20 @@ class Rulings:
         self._period = object()
 
     def _made(self, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
-        if len(self._decisions) == KEPT_DECISIONS:
+        if len(self._decisions) >= KEPT_DECISIONS:
             self._decisions.clear()
-        made = decide(self.ruleset, watcher, utc, sphere=self._sphere, lists=self._members)
-        grant = _grants.setdefault(made.grant, made.grant)
-        made = Decision(made.handling, grant, made.rule)
-        decision = self._decisions[watcher] = _made_already.setdefault(made, made)
+        decision = self._decisions[watcher] = self._said(self.ruleset, watcher, utc) if self.ruleset else UNDECIDED
+        return decision
+
+    def _said(self, ruleset: Ruleset, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
+        """What the rules say together; once for each set of rules that match anybody."""
+        rules = matching(ruleset, watcher, utc, self._sphere, self._members)
+        key = tuple(map(id, rules))  # of rules in the ruleset, which live as long as it does
+        decision = self._together.get(key)
+        if decision is None:
+            made = combined(rules)
+            made = Decision(made.handling, _grants.setdefault(made.grant, made.grant), made.rule)
+            decision = self._together[key] = _decisions.setdefault(made, made)
         return decision
 
 

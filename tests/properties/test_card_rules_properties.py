@@ -29,12 +29,9 @@ from abserver.domain.rules import (
     Grant,
     Handling,
     Provided,
-    Rule,
-    Ruleset,
     decide,
-    next_change,
-    touched_by,
 )
+from abserver.domain.ruleset import Rule, Ruleset, next_change, touched_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

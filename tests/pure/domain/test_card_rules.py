@@ -16,14 +16,13 @@ from abserver.domain.rules import (
     Grant,
     Handling,
     Provided,
-    Ruleset,
     decide,
     decision_rule,
     empty_ruleset,
-    next_change,
     parse_rules,
     rule_id,
 )
+from abserver.domain.ruleset import Ruleset, next_change
 from abserver.domain.trees import InvalidDocument
 
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
