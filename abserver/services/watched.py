@@ -40,7 +40,7 @@ class Standing(NamedTuple):
     state: RelationState | None
     """None: not at all."""
     came_by: WinfoEvent = WinfoEvent.SUBSCRIBE
-    """What made him active, as far as that can be told afterwards."""
+    """What made him active, as far as that can be told afterwards; for the owner alone, since it tells of decisions."""
     asks_since: datetime.datetime | None = None
     """Since when he awaits a decision."""
 

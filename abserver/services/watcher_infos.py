@@ -1,9 +1,9 @@
 """Watcher information at the notifier: who watches an owner in a package (RFC 3857).
 
 One server for each package that is watched: `WatcherInfos` over `CardWatchers` serves `contact-card.winfo`, over
-`InfoWatchers` `contact-card.winfo.winfo` (`watched.py`). The table of an owner lives as long as somebody subscribes to
-it; whatever may have changed is looked at again when a subscriber is told (`settle`), so that what he is told is true
-at that moment.
+`InfoWatchers` `contact-card.winfo.winfo` (`watched.py`). The table of an owner lives as long as the owner subscribes to
+it. A watcher who may see his own row has a table of his own, so that nothing in it depends on who else looks. Whatever
+may have changed is looked at again when a subscriber is told (`settle`): what he is told is true at that moment.
 
 Nothing of it is kept over a restart: relations and subscriptions are, and the table follows from them. A subscriber
 whose dialog is taken up again is told everything, in a document of a version that is higher than any before.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.relation import WinfoEvent
 from abserver.events.contact_card import Entity
+from abserver.events.quirks import Quirks
 from abserver.events.winfo.document import Row, Status, WatcherInfo, write
 from abserver.events.winfo.package import WATCHERINFO, winfo_of
 from abserver.events.winfo.table import Telling, Watchers, WatcherTable
@@ -68,6 +69,8 @@ class WatcherInfos:
         self._building = asyncio.Lock()
         self._suspects: dict[Owner, dict[Watcher, None]] = {}
         """Watchers whose rows may not be true any more, of the owners whose tables there are or are being built."""
+        self._own: dict[Followed, WatcherTable] = {}
+        """The tables of those who see their own row."""
         self._tellings: dict[Followed, Telling] = {}
         inner.server.followers.listen(self._inner_came_or_went)
         followers.listen(self._came_or_went)
@@ -76,7 +79,7 @@ class WatcherInfos:
 
     def hint(self, owner: Owner) -> None:
         """The rules of `owner` may say something else about who may see what."""
-        if owner in self._suspects:
+        if self.followers.of(owner):
             self._reconciler.hint(self, owner)
 
     def related(self, event: RelationEvent) -> None:
@@ -91,15 +94,15 @@ class WatcherInfos:
         suspects = self._suspects.get(owner)
         if suspects is not None:
             suspects[watcher] = None
+        if suspects is not None or self.followers.by(owner, watcher):
             self._reconciler.hint(self, owner)
 
     def _came_or_went(self, followed: Followed) -> None:
+        owner = followed.key.owner
         if not followed.living:
             self._tellings.pop(followed, None)
-            self._drop_if_unused(followed.key.owner)
-
-    def _drop_if_unused(self, owner: Owner) -> None:
-        if not self.followers.of(owner):
+            self._own.pop(followed, None)
+        if not self.followers.by(owner, Watcher(Aor(owner))):
             self._tables.pop(owner, None)
             self._suspects.pop(owner, None)
 
@@ -131,12 +134,13 @@ class WatcherInfos:
     # -- what should be there ---------------------------------------------------------------------------------------
 
     async def ready(self, followed: Followed) -> None:
-        """The rules of the owner, and the table of his watchers."""
-        owner = followed.key.owner
-        async with self._building:
-            if owner not in self._tables and followed.living:
-                await self._build(owner)
+        """The rules of the owner; and the table of his watchers, for himself."""
+        owner, watcher = followed.key.owner, followed.key.watcher
         await self.inner.ready(owner)
+        if self.inner.sight(owner, watcher) is Sight.ALL:
+            async with self._building:
+                if owner not in self._tables and followed.living:
+                    await self._build(owner)
 
     async def _build(self, owner: Owner) -> None:
         """Make the table, in turns; who changes meanwhile is suspected, and looked at before anybody is told."""
@@ -149,34 +153,46 @@ class WatcherInfos:
         if owner in self._suspects:  # else all subscribers left meanwhile, and changes were not noted any more
             self._tables[owner] = table
 
-    def _note(self, table: WatcherTable, owner: Owner, watcher: Watcher, came_by: WinfoEvent) -> None:
+    def _note(
+        self, table: WatcherTable, owner: Owner, watcher: Watcher, came_by: WinfoEvent = WinfoEvent.SUBSCRIBE
+    ) -> None:
         watched = any(each.lasting for each in self.inner.server.followers.by(owner, watcher))
         table.note(watcher, self.inner.standing(owner, watcher).state, watched=watched, came_by=came_by)
 
     def settle(self, followed: Followed) -> bool:
-        """Show what the subscriber may see of the table, brought up to date first."""
+        """Show what the subscriber may see, brought up to date first."""
         owner, watcher = followed.key.owner, followed.key.watcher
-        table, sight = self._tables.get(owner), self.inner.sight(owner, watcher)
-        if table is None or sight is None:
+        table: WatcherTable | None = None
+        match self.inner.sight(owner, watcher):
+            case Sight.ALL:
+                table = self._tables.get(owner)
+                self._bring_up_to_date(table, owner)
+            case Sight.OWN:
+                table = self._own_table(followed)
+                self._note(table, owner, watcher)
+            case Sight.NONE:
+                followed.machine.terminate(EventReason.REJECTED)
+                return True
+        if table is None:
             return False
-        self._bring_up_to_date(table, owner)
         if followed.settled is None:  # a SUBSCRIBE: everything is to be told
             self._telling(followed).start_over()
         followed.settled = table
-        match sight:
-            case Sight.ALL:
-                followed.machine.set_active(table.state())
-            case Sight.OWN:
-                followed.machine.set_active(table.only(watcher))
-            case Sight.NONE:
-                followed.machine.terminate(EventReason.REJECTED)
+        followed.machine.set_active(table.state())
         return True
 
-    def _bring_up_to_date(self, table: WatcherTable, owner: Owner) -> None:
-        suspects = self._suspects[owner]
-        while suspects:
+    def _bring_up_to_date(self, table: WatcherTable | None, owner: Owner) -> None:
+        suspects = self._suspects.get(owner)
+        while table is not None and suspects:
             watcher, _ = suspects.popitem()
-            self._note(table, owner, watcher, WinfoEvent.SUBSCRIBE)
+            self._note(table, owner, watcher)
+
+    def _own_table(self, followed: Followed) -> WatcherTable:
+        table = self._own.get(followed)
+        if table is None:
+            package = self.inner.server.package.name
+            table = self._own[followed] = WatcherTable(followed.key.owner, package, buckets=1)
+        return table
 
     async def reconcile(self, owner: Owner) -> None:
         """Bring all subscribers of watcher information about `owner` up to date."""
@@ -198,15 +214,19 @@ class WatcherInfos:
         """There is none."""
 
     def entity(self, followed: Followed, notice: Notice) -> Entity | None:
-        """The watchers who are new to the subscriber, or all."""
-        if not isinstance(notice.view, Watchers) or notice.unchanged:
+        """The watchers who are new to the subscriber, or all; nothing where nothing is shown or nothing is new."""
+        if not isinstance(notice.view, Watchers):
             return None
-        document = self._telling(followed).document(notice.view)
+        telling = self._telling(followed)
+        document = None if notice.unchanged else telling.document(notice.view)
+        if document is None and Quirks.BODY_ALWAYS in followed.terms.quirks:
+            telling.start_over()
+            document = telling.document(notice.view)
         return None if document is None else Entity(WATCHERINFO, write(self._timed(document)))
 
     def delivered(self, followed: Followed, notice: Notice) -> None:
         """The next document begins where this one ends."""
-        if isinstance(notice.view, Watchers) and not notice.unchanged:
+        if isinstance(notice.view, Watchers):
             self._telling(followed).acknowledged()
 
     def _telling(self, followed: Followed) -> Telling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -424,6 +425,37 @@ async def test_4_9_each_dialog_has_versions_of_its_own(world: World) -> None:
     assert one.sees == other.sees
 
 
+# -- §4.10: rate ------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_4_10_there_is_one_notification_in_5_seconds(world: World) -> None:
+    ann = await ann_watches(world)
+    phones = [await world.phone(Watcher(who)) for who in (BOB, CAROL, DAN)]
+    for phone in phones:
+        await phone.subscribe(ANN)
+        await world.pass_time()
+    await world.pass_time(2 * PACE)
+    times = [each.at for each in ann.phone.notifies]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= PACE
+    assert ann.sees == {BOB: PENDING, CAROL: PENDING, DAN: PENDING}
+    assert [len(each.lists[0].rows) for each in ann.documents] == [0, 1, 2]
+
+
+@story
+async def test_4_10_nobody_gets_more_by_asking(world: World) -> None:
+    world.put_card(ANN, card())
+    ann = await watchman(world, ANN, ANN, event=f"{WINFO};max-rate=9")
+    await ann.subscribe()
+    for watcher in (BOB, CAROL):
+        phone = await world.phone(watcher)
+        await phone.subscribe(ANN)
+        await world.pass_time()
+    await world.pass_time(2 * PACE)
+    times = [each.at for each in ann.phone.notifies]
+    assert min(later - earlier for earlier, later in itertools.pairwise(times)) >= PACE
+
+
 # -- §6: security -----------------------------------------------------------------------------------------------------
 
 
@@ -435,3 +467,15 @@ async def test_6_1_whoever_is_not_authenticated_makes_no_state_and_no_notificati
     await world.pass_time(PACE)
     assert len(ann.phone.notifies) == 1
     assert world.server.relating.all_of(ANN) == ()
+
+
+@story
+async def test_6_1_a_request_that_comes_and_goes_is_told_no_more_often_than_the_rate_allows(world: World) -> None:
+    ann = await ann_watches(world, allow(BOB))
+    for _ in range(20):
+        phone = await world.phone(BOB)
+        await phone.subscribe(ANN)
+        await world.pass_time(0.25)
+        await phone.unsubscribe()
+        await world.pass_time(0.25)
+    assert len(ann.phone.notifies) <= 4

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from abserver.domain.identity import Watcher
 from abserver.services import watcher_infos
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, polite_block, rules
-from tests.support.winfo import ACTIVE, PENDING, TERMINATED, WAITING, Seen, watching, watchman
+from tests.support.winfo import ACTIVE, PENDING, TERMINATED, WAITING, WINFO, Seen, Watchman, watching, watchman
 from tests.support.world import World, story
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 PACE = 5.0
@@ -199,6 +201,20 @@ async def test_a_poll_of_the_card_is_not_shown_unless_it_awaits_a_decision(world
 
 
 @story
+async def test_a_burst_is_one_document_per_pace(world: World) -> None:
+    world.put_card(ANN, card())
+    ann = await watching(world, ANN, ANN)
+    await follow(world, BOB)
+    await follow(world, CAROL)
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time(PACE)
+    times = [each.at for each in ann.phone.notifies]
+    assert times[2] - times[1] >= PACE
+    assert sorted(ann.last) == [Seen(BOB, ACTIVE, "approved"), Seen(CAROL, PENDING, "subscribe")]
+    assert len(ann.documents) == 3
+
+
+@story
 async def test_a_refresh_is_answered_with_everything_and_versions_go_on(world: World) -> None:
     world.put_card(ANN, card())
     ann = await watching(world, ANN, ANN)
@@ -282,6 +298,16 @@ async def test_suppressed_notifies_are_those_that_would_say_nothing_new(world: W
 
 
 @story
+async def test_a_subscriber_who_asked_for_silence_is_told_nothing(world: World) -> None:
+    world.put_card(ANN, card())
+    ann = await watchman(world, ANN, ANN)
+    await ann.subscribe(Suppress_If_Match="*")
+    await follow(world, BOB)
+    await world.pass_time(PACE)
+    assert ann.documents == []
+
+
+@story
 async def test_tables_go_when_nobody_looks_at_them(world: World) -> None:
     world.put_card(ANN, card())
     ann = await watching(world, ANN, ANN)
@@ -309,6 +335,72 @@ async def test_who_comes_while_a_table_is_made_is_in_it(world: World, monkeypatc
     await follow(world, CAROL)
     await world.pass_time(PACE)
     assert ann.sees == other.sees == {BOB: PENDING, CAROL: PENDING}
+
+
+@story
+async def test_a_phone_that_needs_a_body_gets_everything_where_others_get_none(world: World) -> None:
+    world.put_card(ANN, card())
+    event = f"{WINFO};min-rate=0.1"
+    plain, needy = await watchman(world, ANN, ANN, event=event), await watchman(world, ANN, ANN, event=event)
+    await plain.subscribe()
+    await needy.subscribe(User_Agent="JsSIP 3.13")
+    await world.pass_time(25.0)
+    assert [bool(each.body) for each in plain.phone.notifies] == [True, False, False]
+    assert [(each.version, each.full) for each in needy.documents] == [(0, True), (1, True), (2, True)]
+    await follow(world, BOB)
+    assert needy.last == plain.last == [Seen(BOB, PENDING, "subscribe")]
+    assert [each.version for each in plain.documents] == [0, 1]
+
+
+# -- non-interference -------------------------------------------------------------------------------------------------
+
+
+def test_what_a_watcher_is_told_of_himself_depends_on_nothing_else() -> None:
+    """Neither on who else watches, nor on whether the owner looks, nor on which of two ways he was let in."""
+    traces: list[list[tuple[float, str, bytes]]] = []
+
+    def life(*, owner_looks: bool, others: bool, rule: Callable[[Watcher], bytes]) -> None:
+        @story
+        async def told(world: World) -> None:
+            begun = world.clock.now()
+
+            async def at(seconds: float) -> None:
+                await world.pass_time(begun + seconds - world.clock.now())
+
+            world.put_card(ANN, card())
+            noise = [allow(CAROL)] if others else []
+            phone, bob = await world.phone(BOB), Watchman(await world.phone(BOB), ANN, WINFO)
+            if owner_looks:
+                await (await watchman(world, ANN, ANN)).subscribe()
+            await at(2)
+            await phone.subscribe(ANN)
+            await at(10)
+            world.put_rules(ANN, rules(allow(BOB), *noise))
+            await at(20)
+            world.put_rules(ANN, rules(rule(BOB), *noise))
+            await at(30)
+            await bob.subscribe()
+            await at(40)
+            if others:
+                await follow(world, CAROL)
+            await at(50)
+            await phone.unsubscribe()
+            await at(60)
+            await phone.subscribe(ANN)
+            await at(70)
+            await bob.refresh()
+            await at(80)
+            traces.append([(round(each.at - begun, 6), each.state, each.body) for each in bob.phone.notifies])
+
+        told()
+
+    life(owner_looks=False, others=False, rule=allow)
+    life(owner_looks=True, others=False, rule=allow)
+    life(owner_looks=True, others=True, rule=allow)
+    life(owner_looks=True, others=True, rule=polite_block)
+    assert len(traces[0]) == 4
+    for trace in traces[1:]:
+        assert trace == traces[0]
 
 
 # -- winfo of winfo ---------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ WATCHERINFO = "application/watcherinfo+xml"
 def winfo_of(watched: EventPackage, *, pace: float = 5.0) -> EventPackage:
     """Watcher information about `watched`, for one hour if nothing else is asked for (§4.4).
 
-    pace: seconds between two NOTIFYs. More than one in five seconds is too much for any subscriber (§4.10), so none can
-    ask for more (RFC 6446 §5.3).
+    pace: seconds between two NOTIFYs. What is too much for one subscriber (§4.10) is so if it asks for more as well, so
+    none can (RFC 6446 §5.3). 0 leaves it at the limits of the watched package.
     """
     return EventPackage(
         name=watched.name + TEMPLATE,
@@ -29,5 +29,5 @@ def winfo_of(watched: EventPackage, *, pace: float = 5.0) -> EventPackage:
         max_expires=max(3600, watched.max_expires),
         body_types=(WATCHERINFO,),
         pace=pace,
-        limits=replace(watched.limits, max_rate=1 / pace),
+        limits=replace(watched.limits, max_rate=1 / pace) if pace else watched.limits,
     )

@@ -44,10 +44,6 @@ def row_id(resource: str, package: str, watcher: str) -> str:
     return hashlib.sha256(f"{package} {resource} {watcher}".encode()).hexdigest()[:32]
 
 
-def _bucket_of(name: str) -> int:
-    return int(name[:8], 16) % BUCKETS
-
-
 @dataclass(frozen=True, slots=True)
 class Watchers:
     """What a subscriber of watcher information should know: an `events.subscription.State`."""
@@ -92,11 +88,11 @@ def _is_news(row: Row, known: Row | None) -> bool:
 class WatcherTable:
     """The watchers of one resource in one package as they are now."""
 
-    def __init__(self, resource: str, package: str) -> None:
-        """package: the name of the package that is watched."""
+    def __init__(self, resource: str, package: str, *, buckets: int = BUCKETS) -> None:
+        """package: the name of the package that is watched. buckets: 1 for a table that has one row."""
         self._resource = resource
         self._package = package
-        self._buckets = [_NOBODY] * BUCKETS
+        self._buckets = [_NOBODY] * buckets
         self._own: set[int] = set()
         """The buckets that are in no state yet."""
         self._sum = 0
@@ -111,7 +107,7 @@ class WatcherTable:
         apart; came_by: what made him active, if this table did not see it happen.
         """
         name = row_id(self._resource, self._package, watcher)
-        number = _bucket_of(name)
+        number = int(name[:8], 16) % len(self._buckets)
         known = self._buckets[number].get(name) or Row(name, watcher, Status.TERMINATED, came_by)
         new = _next_row(known, standing, watched, came_by)
         if new is known:
@@ -130,14 +126,6 @@ class WatcherTable:
             self._own.clear()
             self._state = Watchers(self._resource, self._package, _tag(self._sum), tuple(self._buckets))
         return self._state
-
-    def only(self, watcher: str) -> Watchers:
-        """What `watcher` may know: his own row, and nothing that depends on another (RFC 3857 §4.7.2)."""
-        name = row_id(self._resource, self._package, watcher)
-        row = self._buckets[_bucket_of(name)].get(name)
-        if row is None:
-            return Watchers(self._resource, self._package, _tag(0), (_NOBODY,))
-        return Watchers(self._resource, self._package, _tag(_digest(row)), ({name: row},))
 
 
 def _next_row(row: Row, standing: RelationState | None, watched: bool, came_by: WinfoEvent) -> Row:

@@ -187,23 +187,14 @@ def test_a_state_stays_as_it_was(table: WatcherTable) -> None:
     assert list(state.rows) == []
 
 
-def test_a_watcher_may_know_of_himself_alone(table: WatcherTable) -> None:
-    table.note(BOB, ASKS, watched=True)
-    own = table.only(BOB)
-    assert own.present == (row(BOB, PENDING, WinfoEvent.SUBSCRIBE),)
-    table.note(CAT, CONFIRMED, watched=True)
-    assert table.only(BOB) == own
-    assert table.only(BOB).tag != table.state().tag
-    assert list(table.only("sip:dan@ex.org").rows) == []
-    table.note(BOB, REJECTED, watched=False)
-    assert table.only(BOB).since(own) == (row(BOB, TERMINATED, WinfoEvent.REJECTED),)
-
-
-def test_one_watcher_alone_is_the_same_for_himself_and_the_owner(table: WatcherTable) -> None:
-    table.note(BOB, ASKS, watched=True)
-    assert table.only(BOB).present == table.state().present
-    assert table.only(BOB).tag == table.state().tag
-    assert table.only(CAT).tag == WatcherTable(ANN, PACKAGE).state().tag
+def test_a_table_of_one_row_tells_as_one_of_many_does(table: WatcherTable) -> None:
+    own = WatcherTable(ANN, PACKAGE, buckets=1)
+    for each in (own, table):
+        each.note(BOB, ASKS, watched=True)
+    assert own.state().present == table.state().present
+    assert own.state().tag == table.state().tag
+    table.note(CAT, ASKS, watched=True)
+    assert own.state().tag != table.state().tag
 
 
 def test_a_change_leaves_the_rest_of_a_long_list_as_it_is(table: WatcherTable) -> None:
@@ -277,6 +268,7 @@ def test_the_template_fits_any_package() -> None:
     assert winfo.body_types == (WATCHERINFO,)
     assert winfo.limits.max_rate == 0.2
     assert winfo_of(presence, pace=2.0).limits.max_rate == 0.5
+    assert winfo_of(presence, pace=0.0).limits == presence.limits
     assert winfo_of(winfo).name == f"presence{TEMPLATE}{TEMPLATE}"
     assert allow_events([presence, winfo, contact_card.PACKAGE]) == "presence, contact-card"
 

@@ -21,17 +21,22 @@ class Phone:
 
     def __init__(self, only: str | None = None) -> None:
         self.only = only
+        self.table = WatcherTable(ANN, "contact-card", buckets=256 if only is None else 1)
         self.tables = Tables()
         self.telling = Telling()
         self.tag: str | None = None
         """Of what it acknowledged; None if that is in doubt."""
         self.sent: list[WatcherInfo] = []
 
-    def may_see(self, table: WatcherTable) -> Watchers:
-        return table.state() if self.only is None else table.only(self.only)
+    def note(self, watcher: str, standing: RelationState | None, watched: bool) -> None:
+        if self.only in (None, watcher):
+            self.table.note(watcher, standing, watched=watched)
 
-    def send(self, table: WatcherTable) -> WatcherInfo | None:
-        document = self.telling.document(self.may_see(table))
+    def may_see(self) -> Watchers:
+        return self.table.state()
+
+    def send(self) -> WatcherInfo | None:
+        document = self.telling.document(self.may_see())
         if document is None:
             return None
         self.sent.append(document)
@@ -41,7 +46,6 @@ class Phone:
 class Convergence(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.table = WatcherTable(ANN, "contact-card")
         self.truth: dict[str, tuple[RelationState | None, bool]] = {}
         self.phones = [Phone(), Phone(only=BOB)]
 
@@ -51,13 +55,14 @@ class Convergence(RuleBasedStateMachine):
         watched=st.booleans(),
     )
     def something_happens(self, watcher: str, standing: RelationState | None, watched: bool) -> None:
-        self.table.note(watcher, standing, watched=watched)
         self.truth[watcher] = standing, watched
+        for phone in self.phones:
+            phone.note(watcher, standing, watched)
 
     @rule(which=st.integers(0, 1))
     def a_notify_arrives(self, which: int) -> None:
         phone = self.phones[which]
-        state, document = phone.may_see(self.table), phone.send(self.table)
+        state, document = phone.may_see(), phone.send()
         assert (document is None) is (phone.tag == state.tag)
         if document is None:
             return
@@ -73,7 +78,7 @@ class Convergence(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), processed=st.booleans())
     def a_notify_is_answered_with_a_failure(self, which: int, processed: bool) -> None:
         phone = self.phones[which]
-        document = phone.send(self.table)
+        document = phone.send()
         if document is not None:
             phone.tag = None
             if processed:
@@ -94,24 +99,24 @@ class Convergence(RuleBasedStateMachine):
     @rule(numbers=st.integers(0, 256))
     def the_notifier_starts_again(self, numbers: int) -> None:
         """It knows relations and subscriptions, and versions that were not used; not what was told."""
-        self.table = WatcherTable(ANN, "contact-card")
-        for watcher, (standing, watched) in self.truth.items():
-            self.table.note(watcher, standing, watched=watched)
         for phone in self.phones:
+            phone.table = WatcherTable(ANN, "contact-card")
+            for watcher, (standing, watched) in self.truth.items():
+                phone.note(watcher, standing, watched)
             phone.telling = Telling(len(phone.sent) + (phone.sent[-1].version if phone.sent else 0) + numbers)
             phone.tag = None
 
     @invariant()
     def whoever_has_the_tag_has_the_rows(self) -> None:
         for phone in self.phones:
-            state = phone.may_see(self.table)
+            state = phone.may_see()
             if phone.tag == state.tag:
                 assert phone.tables.rows[ANN] == {row.id: row for row in state.present}
 
     def teardown(self) -> None:
         for which, phone in enumerate(self.phones):
             self.a_notify_arrives(which)
-            assert phone.tag == phone.may_see(self.table).tag
+            assert phone.tag == phone.may_see().tag
         self.whoever_has_the_tag_has_the_rows()
 
 
