@@ -3,6 +3,9 @@
 The law: of two records of one key, the one that was handed in last is the one that lasts. `put` is for those that
 nobody waits for, acknowledgements above all: losing one to a crash costs a device one NOTIFY that it did not need,
 since what it acknowledged is compared again with what it should have. `write` is for those that an answer waits for.
+
+What waits is bounded by what the server has, not by how much happens: when much has collected, of the records of one
+key only the last stays.
 """
 
 from __future__ import annotations
@@ -11,13 +14,28 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from abserver.domain.relation import Relation
+from abserver.domain.view import View
+from abserver.ports import (
+    Departure,
+    DeviceRecord,
+    OwnerRecord,
+    SubscriptionRecord,
+    SubscriptionRemoved,
+)
+
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
     from abserver.ports import Journal, Record
 
 log = logging.getLogger(__name__)
 
 MOST = 2_000
-"""Records in one write."""
+"""Records in one write: their rows are made in one go, which takes a millisecond or two from all other work."""
+
+MUCH = 20_000
+"""Waiting records among which it is worth looking for those that are out of date."""
 
 
 class Outbox:
@@ -26,6 +44,7 @@ class Outbox:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._waiting: list[Record] = []
+        self._much = MUCH
         self._under_way = 0
         """Writes of records that were put."""
         self._filled = asyncio.Event()
@@ -34,48 +53,75 @@ class Outbox:
 
     def put(self, *records: Record) -> None:
         """Have `records` written soon."""
-        if records:
-            self._waiting.extend(records)
+        if not records:
+            return
+        if not self._waiting:
             self._filled.set()
             self._idle.clear()
+        self._waiting += records
+        if len(self._waiting) >= self._much:
+            self._waiting = _last_of_each(self._waiting)
+            self._much = max(MUCH, 2 * len(self._waiting))
 
     async def write(self, *records: Record) -> None:
         """Write `records` after all that was put before; returns when they are durable. Raises the journal's errors."""
-        before, self._waiting = self._waiting, []
-        self._under_way += 1
-        try:
-            await self._journal.write(*before, *records)  # one call: two could be overtaken by what is put meanwhile
-        except Exception:
-            if before:
-                log.error("records could not be written", extra={"records": len(before)})
-            raise
-        finally:
-            self._done()
+        while self._waiting:
+            self._send_some()
+        await self._journal.write(*records)
 
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
             await self._filled.wait()
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            if batch:  # else somebody's `write` took it along
-                await self._write_put(batch)
-            if not self._waiting:
-                self._filled.clear()
+            while self._waiting:
+                await asyncio.wait([self._send_some()])
+            self._filled.clear()
 
-    async def _write_put(self, batch: list[Record]) -> None:
+    def _send_some(self) -> asyncio.Future[None]:
+        """Begin to write what waits longest; its place in the order is taken, whoever writes next."""
+        batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
         self._under_way += 1
-        try:
-            await self._journal.write(*batch)
-        except Exception:  # the journal has its own ways to fail; a restart finds less done than was, and does it again
-            log.exception("records could not be written", extra={"records": len(batch)})
-        finally:
-            self._done()
+        writing = self._journal.write(*batch)
+        writing.add_done_callback(lambda done: self._sent(len(batch), done))
+        return writing
 
-    def _done(self) -> None:
+    def _sent(self, records: int, writing: asyncio.Future[None]) -> None:
         self._under_way -= 1
+        if not writing.cancelled() and (fault := writing.exception()):
+            # The journal has its own ways to fail; a restart finds less done than was, and does it again.
+            log.error("records could not be written", exc_info=fault, extra={"records": records})
         if not self._waiting and not self._under_way:
             self._idle.set()
 
     async def drained(self) -> None:
         """Wait until everything that was put is written, or was tried."""
         await self._idle.wait()
+
+
+def _last_of_each(records: Iterable[Record]) -> list[Record]:
+    """Of the records of one key the last; a view stays before the records that name it."""
+    last: dict[Hashable, Record] = {}
+    for record in records:
+        key = _key(record)
+        if not isinstance(record, View):
+            last.pop(key, None)
+        last.setdefault(key, record)
+    return list(last.values())
+
+
+def _key(record: Record) -> Hashable:
+    match record:
+        case DeviceRecord(key=key) | Departure(key=key):
+            return type(record), key
+        case SubscriptionRecord(dialog=dialog):
+            return SubscriptionRemoved, dialog.id
+        case SubscriptionRemoved():
+            return SubscriptionRemoved, record
+        case Relation(owner=owner, watcher=watcher):
+            return Relation, owner, watcher
+        case OwnerRecord(owner=owner):
+            return OwnerRecord, owner
+        case View(tag=tag):
+            return View, tag
+        case decision:
+            return id(decision)  # all of them are kept

@@ -12,7 +12,7 @@ doubt after a restart, and its device is told the full view.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from abserver.ports import Departure, DeviceKey, DeviceRecord, OwnerRecord
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from abserver.services.authorizing import Policy
 
 
+class _Mark(NamedTuple):
+    """A view, and the owner's modification version with it. A fan-out has few of them, which all devices share."""
+
+    tag: str
+    version: int
+
+
 class UpdateLists:
     """All lists of one server."""
 
@@ -35,11 +42,13 @@ class UpdateLists:
         departures: Iterable[Departure] = (),
     ) -> None:
         """The lists as the journal remembers them."""
+        self._latest = _Mark("", 0)
         self._owners = {record.owner: record for record in owners}
-        self._devices = {record.key: record for record in devices}
-        self._departures = {each.key: each for each in departures}
-        self._doubtful = {key for key, record in self._devices.items() if self._is_left(record)}
-        """Devices that may hold another view than the recorded one, since the server stopped before it was told."""
+        self._departures = {key: self._shared(tag, version) for key, tag, version in departures}
+        """Those that are durable, as far as they may count still."""
+        held = ((key, self._shared(tag, version)) for key, tag, version, _ in devices)
+        self._held = {key: mark for key, mark in held if not self._is_left(key, mark)}
+        """Of a device that is in doubt, nothing is known."""
 
     def version(self, owner: Owner) -> int:
         """The owner's modification version; 0 before anything was noticed."""
@@ -63,34 +72,41 @@ class UpdateLists:
 
     def delivered(self, key: DeviceKey, view: View, version: int, utc: datetime.datetime) -> DeviceRecord | None:
         """Note that the device acknowledged `view`, which the owner had at `version`; the new list if that is news."""
-        old = self._devices.get(key)
-        if old is not None and (old.tag, old.version) == (view.tag, version) and key not in self._doubtful:
+        old, new = self._held.get(key), self._shared(view.tag, version)
+        if old == new:
             return None
-        self._doubtful.discard(key)
-        new = DeviceRecord(key=key, tag=view.tag, version=version, at=utc)
-        self._devices[key] = new
-        return new
+        if old is not None and old.tag != new.tag:
+            self._departures.pop(key, None)
+        self._held[key] = new
+        return DeviceRecord(key, new.tag, version, utc)
 
     def held(self, key: DeviceKey) -> str | None:
         """The tag of the view that the device acknowledged last; None if that is not known for sure."""
-        record = self._devices.get(key)
-        return record.tag if record and key not in self._doubtful else None
+        mark = self._held.get(key)
+        return None if mark is None else mark.tag
 
     def departure(self, key: DeviceKey, view: View) -> Departure | None:
         """What has to be durable before the device is sent `view`; None if nothing is missing."""
-        record = self._devices.get(key)
-        if record is None or record.tag == view.tag or self._is_left(record):
+        mark = self._held.get(key)
+        if mark is None or mark.tag == view.tag or self._is_left(key, mark):
             return None
-        return Departure(key, record.tag, self.version(key.owner))
+        return Departure(key, mark.tag, self.version(key.owner))
 
     def departed(self, departure: Departure) -> None:
         """The departure is durable now."""
-        self._departures[departure.key] = departure
+        self._departures[departure.key] = self._shared(departure.tag, departure.version)
 
     def forget_departures(self) -> None:
         """Take none for durable any more: the journal is about to collect those that it does not need."""
         self._departures.clear()
 
-    def _is_left(self, record: DeviceRecord) -> bool:
-        departure = self._departures.get(record.key)
-        return departure is not None and departure.tag == record.tag and departure.version >= record.version
+    def _is_left(self, key: DeviceKey, mark: _Mark) -> bool:
+        departure = self._departures.get(key)
+        return departure is not None and departure.tag == mark.tag and departure.version >= mark.version
+
+    def _shared(self, tag: str, version: int) -> _Mark:
+        """The mark, the same one as last time if that was equal."""
+        latest = self._latest
+        if latest.version != version or latest.tag != tag:
+            self._latest = latest = _Mark(tag, version)
+        return latest

@@ -21,7 +21,7 @@ from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     Row = Sequence[Any]
 
@@ -29,11 +29,11 @@ SHARED = 1024
 """Values of a kind that are looked up, not made."""
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-_MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def _micros(time: datetime.datetime) -> int:
-    return (time - _EPOCH) // _MICROSECOND
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _time(micros: int) -> datetime.datetime:
@@ -129,16 +129,18 @@ def key_of(owner: str, watcher: str, device: str) -> DeviceKey:
     return DeviceKey(_owner(owner), _watcher(watcher), intern(device))
 
 
-def device_row(number: int, record: DeviceRecord) -> Row:
-    return number, record.tag, record.version, _micros(record.at)
+def device_rows(records: Iterable[DeviceRecord], numbers: Mapping[DeviceKey, int]) -> list[Row]:
+    """Raises KeyError for a device without a number."""
+    return [(numbers[key], tag, version, _micros(at)) for key, tag, version, at in records]
 
 
 def device_of(key: DeviceKey, tag: str, version: int, at: int) -> DeviceRecord:
     return DeviceRecord(key, intern(tag), version, _time(at))
 
 
-def departure_row(number: int, departure: Departure) -> Row:
-    return number, departure.tag, departure.version
+def departure_rows(departures: Iterable[Departure], numbers: Mapping[DeviceKey, int]) -> list[Row]:
+    """Raises KeyError for a device without a number."""
+    return [(numbers[key], tag, version) for key, tag, version in departures]
 
 
 def departure_of(key: DeviceKey, tag: str, version: int) -> Departure:

@@ -65,17 +65,23 @@ class Writer:
     def _update_lists(
         self, transaction: Transaction, records: Sequence[DeviceRecord], departures: Sequence[Departure]
     ) -> None:
-        numbers = self._numbers_of(transaction, [*(each.key for each in records), *(each.key for each in departures)])
-        transaction.store(tables.deliveries, [rows.device_row(numbers[each.key], each) for each in records])
-        transaction.store(tables.departures, [rows.departure_row(numbers[each.key], each) for each in departures])
+        try:
+            deliveries = rows.device_rows(records, self._numbers)
+            left = rows.departure_rows(departures, self._numbers)
+        except KeyError:
+            numbers = self._numbers_of(
+                transaction, [*(each.key for each in records), *(each.key for each in departures)]
+            )
+            deliveries, left = rows.device_rows(records, numbers), rows.departure_rows(departures, numbers)
+        transaction.store(tables.deliveries, deliveries)
+        transaction.store(tables.departures, left)
 
     def _numbers_of(self, transaction: Transaction, keys: Sequence[DeviceKey]) -> Mapping[DeviceKey, int]:
-        missing = {key: None for key in keys if key not in self._numbers}
-        if not missing:
-            return self._numbers
-        given = _given(transaction, missing)
+        """The numbers of these devices, of which some are new."""
+        known = {key: self._numbers[key] for key in keys if key in self._numbers}
+        given = _given(transaction, dict.fromkeys(key for key in keys if key not in known))
         transaction.on_commit(lambda: self.remember(given))
-        return {**given, **{key: self._numbers[key] for key in keys if key not in given}}
+        return known | given
 
 
 _KINDS: Sequence[type[Record]] = (

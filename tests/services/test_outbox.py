@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import datetime
 
 import pytest
 
-from abserver.ports import OwnerRecord
-from abserver.services.outbox import MOST, Outbox
-from tests.support.documents import ANN, DAN
+from abserver.domain.relation import Relation, RelationState
+from abserver.domain.view import View
+from abserver.events.terms import Terms
+from abserver.ports import (
+    DecisionRecord,
+    Departure,
+    DeviceKey,
+    DeviceRecord,
+    OwnerRecord,
+    SubscriptionRecord,
+    SubscriptionRemoved,
+)
+from abserver.services.outbox import MOST, MUCH, Outbox
+from abserver.sip.dialog import Dialog
+from abserver.sip.transport import Address, Flow, Transport
+from tests.support.documents import ANN, BOB, DAN
 from tests.support.virtual_time import BEGINNING
 from tests.support.world import World, story
+
+RELATION = Relation(ANN, BOB, RelationState.CONFIRMED, frozenset(), None, BEGINNING, None, None)
+
+
+def subscription(event_id: str) -> SubscriptionRecord:
+    dialog = Dialog("call", "ours", "theirs", ANN, BOB, BOB)
+    flow = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("192.0.2.7", 5060))
+    key = DeviceKey(ANN, BOB, "d")
+    return SubscriptionRecord(key, dialog, "contact-card", event_id, Terms(), None, BEGINNING, flow)
 
 
 def record(version: int) -> OwnerRecord:
@@ -54,6 +77,47 @@ async def test_a_flood_is_cut_into_writes_of_bounded_size(world: World) -> None:
     outbox.put(*map(record, range(2 * MOST + 1)))
     await outbox.drained()
     assert [len(write) for write in world.journal.writes] == [MOST, MOST, 1]
+
+
+@story
+async def test_of_a_flood_only_what_is_in_force_waits(world: World) -> None:
+    """While the journal is slow, what waits for it is bounded by what the server has."""
+    outbox = running(world, latency=10.0)
+    outbox.put(record(0))
+    await world.pass_time(1)
+    view, key = View(b"", "t"), DeviceKey(ANN, BOB, "d")
+    decision = DecisionRecord(ANN, BOB, BEGINNING, RelationState.CONFIRMED, None, "cli")
+    first, second = SubscriptionRemoved("call", "a", "b"), SubscriptionRemoved("call", "a", "c")
+    outbox.put(decision, first, dataclasses.replace(decision, by="xcap"))
+    for number in range(MUCH):
+        outbox.put(view, DeviceRecord(key, "t", number, BEGINNING), Departure(key, "t", number), record(number))
+    outbox.put(second, dataclasses.replace(RELATION, rule="old"), RELATION, subscription("old"), subscription("new"))
+    outbox.put(*[view] * MUCH)
+    await outbox.drained()
+    [written] = world.journal.writes[1:]
+    assert [each for each in written if not isinstance(each, View)] == [
+        decision,
+        first,
+        dataclasses.replace(decision, by="xcap"),
+        DeviceRecord(key, "t", MUCH - 1, BEGINNING),
+        Departure(key, "t", MUCH - 1),
+        record(MUCH - 1),
+        second,
+        RELATION,
+        subscription("new"),
+    ]
+    assert written.index(view) < written.index(DeviceRecord(key, "t", MUCH - 1, BEGINNING))
+
+
+@story
+async def test_a_removal_takes_the_place_of_a_subscription(world: World) -> None:
+    outbox = running(world, latency=10.0)
+    outbox.put(record(0))
+    await world.pass_time(1)
+    dialog = subscription("").dialog
+    outbox.put(subscription(""), *[record(1)] * MUCH, SubscriptionRemoved(*dialog.id), *[record(2)] * MUCH)
+    await outbox.drained()
+    assert list(world.journal.writes[1]) == [SubscriptionRemoved(*dialog.id), record(2)]
 
 
 @story

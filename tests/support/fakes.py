@@ -137,7 +137,7 @@ class OpenedJournal:
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
         self._alive = True
-        self._under_way: deque[tuple[Record, ...]] = deque()
+        self._under_way: deque[tuple[tuple[Record, ...], asyncio.Future[None]]] = deque()
         """Written in the order of the calls, also where two end at the same time."""
         self.load = journal.load
         self.view = journal.view
@@ -148,17 +148,24 @@ class OpenedJournal:
         self._alive = False
 
     def write(self, *records: Record) -> asyncio.Future[None]:
-        self._under_way.append(records)
-        return asyncio.ensure_future(self._write())
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._under_way.append((records, done))
+        loop.call_later(self._journal.latency, self._acknowledge)
+        return done
 
-    async def _write(self) -> None:
-        await asyncio.sleep(self._journal.latency)
+    def _acknowledge(self) -> None:
         if not self._alive:
-            await asyncio.get_running_loop().create_future()
-        first = self._under_way.popleft()
+            return
+        records, done = self._under_way.popleft()
+        if self._journal.fault is None:
+            self._journal.keep(records)
+        if done.done():
+            return
         if self._journal.fault is not None:
-            raise self._journal.fault
-        self._journal.keep(first)
+            done.set_exception(self._journal.fault)
+        else:
+            done.set_result(None)
 
 
 def _apart(record: SubscriptionRecord) -> SubscriptionRecord:
