@@ -5,6 +5,7 @@ A new event package is a `PackageServer` and one line here.
 
 from __future__ import annotations
 
+import datetime
 import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from abserver.services.authorizing import Authorizer
 from abserver.services.collecting import Collector
 from abserver.services.contact_cards import ContactCards
 from abserver.services.followers import Followers
+from abserver.services.giving_up import GivingUp
 from abserver.services.notifying import Notifier
 from abserver.services.outbox import Outbox
 from abserver.services.reconciling import Reconciler
@@ -81,10 +83,15 @@ class EventSide:
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         max_pending: int = 200,
+        max_requests: int = 1000,
+        keep_requests: datetime.timedelta = datetime.timedelta(days=30),
         jitter: float = 0.0,
         windows: Windows[Followed] | None = None,
     ) -> None:
-        """known: what the journal remembers. domains: those whose users are ours. For the limits see the services."""
+        """known: what the journal remembers. domains: those whose users are ours. For the limits see the services.
+
+        keep_requests: after which time an undecided request is given up.
+        """
         clock, followers = shells.clock, Followers()
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
         self.relating = Relating(followers, known.relations, on_change=lambda event: self.watcher_infos.related(event))
@@ -114,6 +121,15 @@ class EventSide:
             domains=domains,
             package=contact_card,
             max_pending=max_pending,
+            max_requests=max_requests,
+        )
+        self.giving_up = GivingUp(
+            relating=self.relating,
+            followers=followers,
+            outbox=self.outbox,
+            clock=clock,
+            pump=self.notifier.pump,
+            after=keep_requests,
         )
         watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
         self.watcher_infos = self._watcher_infos(watchers, clock)
@@ -156,4 +172,5 @@ class EventSide:
             self.reconciler.watch_the_clock(),
             self.notifier.watch_the_clock(),
             self.collector.run(),
+            self.giving_up.run(),
         )

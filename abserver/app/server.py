@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import datetime
 import ipaddress
 import socket
 from typing import TYPE_CHECKING
@@ -139,6 +140,8 @@ def event_side(
         max_subscriptions=settings.subscriptions.max_subscriptions,
         max_devices=settings.subscriptions.max_devices,
         max_pending=settings.subscriptions.max_pending,
+        max_requests=settings.subscriptions.max_requests,
+        keep_requests=datetime.timedelta(days=settings.subscriptions.keep_requests),
         jitter=settings.subscriptions.expires_jitter,
         windows=Windows(settings.notify.window, settings.notify.in_flight),
     )

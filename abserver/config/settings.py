@@ -221,6 +221,13 @@ class SubscriptionSettings(_Section):
     max_pending: Annotated[int, Field(ge=1)] = 200
     """Requests of one watcher that await their owners' decisions at once."""
 
+    max_requests: Annotated[int, Field(ge=1)] = 1000
+    """Requests of different watchers that await one owner's decisions at once."""
+
+    keep_requests: Annotated[int, Field(ge=1, le=36500)] = 30
+    """Days after which a request is given up that its owner has not decided about: the device that made it hears so, if
+    it is there, and it is on the owner's list no more (RFC 3857 §4.7.1). Counted from the request."""
+
     @field_validator("default_expires", "max_expires")
     @classmethod
     def _in_order(cls, value: int, info: ValidationInfo) -> int:

@@ -170,13 +170,13 @@ class Relating:
         return ()
 
     def give_up(self, utc: datetime.datetime, older_than: datetime.timedelta) -> Sequence[Relation]:
-        """Give up the requests that were made so long ago and not decided (RFC 3857 §4.7.1).
+        """Give up requests that were made so long ago and not decided (RFC 3857 §4.7.1), the oldest first.
 
-        A subscription that still lasts under one has to be ended at once, with the reason `giveup`: as long as there
-        is one, the rules make a request of it again.
+        A few at a time: there may be more as long as there are any. A subscription that still lasts under one has to be
+        ended at once, with the reason `giveup`: as long as there is one, the rules make a request of it again.
         """
         given_up: list[Relation] = []
-        while (oldest := self._requests.oldest()) is not None:
+        while len(given_up) < TURN and (oldest := self._requests.oldest()) is not None:
             old = self._relations[oldest[0]][oldest[1]]
             if utc - old.requested_at < older_than:
                 break

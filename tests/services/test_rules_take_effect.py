@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from typing import TYPE_CHECKING
 
+from abserver.domain.relation import RelationState
 from abserver.ports import Ground
 from tests.support.documents import ANN, BOB, CAROL, allow, block, card, rules
 from tests.support.world import World, story
@@ -97,6 +99,47 @@ async def test_a_rejected_watcher_who_keeps_asking_costs_nothing(world: World) -
         await world.pass_time(60)
     assert (world.documents.reads, len(world.journal.writes)) == (reads, writes)
     assert world.journal.relation(ANN, BOB) is relation
+
+
+@story
+async def test_a_request_that_nobody_decides_about_is_given_up_rfc3857_4_7_1(world: World) -> None:
+    """A device that is there hears so, and may ask again."""
+    world.put_card(ANN, card())
+    bob, carol = await world.phone(BOB), await world.phone(CAROL)
+    await bob.subscribe(ANN, Expires="86400")
+    for _ in range(2 * 30 - 1):
+        await world.pass_time(43200)
+        assert (await bob.refresh(Expires="86400")).status == 200
+    await carol.subscribe(ANN)
+    await world.pass_time(43180)
+    assert bob.last.state == "pending"
+    await world.pass_time(40)
+    assert (bob.last.state, bob.last.reason) == ("terminated", "giveup")
+    given_up = world.journal.relation(ANN, BOB)
+    assert given_up is not None
+    assert given_up.state is RelationState.ENDED
+    assert world.server.relating.requests(ANN) == 1
+    assert not world.server.followers.by(ANN, BOB)
+    await bob.subscribe(ANN)
+    await world.pass_time()
+    assert bob.last.state == "pending"
+    await world.pass_time(31 * 24 * 3600)
+    assert world.server.relating.requests(ANN) == 0
+
+
+@story
+async def test_an_owner_is_not_flooded_with_requests(world: World) -> None:
+    world.limits = dataclasses.replace(world.limits, requests=1)
+    await world.restart()
+    world.put_card(ANN, card())
+    bob, carol = await world.phone(BOB), await world.phone(CAROL)
+    assert (await bob.subscribe(ANN)).status == 200
+    refused = await carol.subscribe(ANN)
+    assert (refused.status, refused.headers.get("Retry-After")) == (503, "120")
+    assert (await bob.refresh()).status == 200
+    assert (await bob.subscribe(ANN)).status == 200, "his request is there already"
+    world.put_rules(ANN, rules(allow(CAROL)))
+    assert (await carol.subscribe(ANN)).status == 200, "she asks nothing any more"
 
 
 @story

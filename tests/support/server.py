@@ -37,6 +37,7 @@ class Limits:
     subscriptions: int = 1000
     devices: int = 16
     pending: int = 200
+    requests: int = 1000
 
 
 class SimServer:
@@ -85,6 +86,7 @@ class SimServer:
             max_subscriptions=self._limits.subscriptions,
             max_devices=self._limits.devices,
             max_pending=self._limits.pending,
+            max_requests=self._limits.requests,
         )
         self.followers = self.events.contact_cards.followers
         self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
