@@ -26,6 +26,7 @@ __all__ = [
     "CredentialStore",
     "Document",
     "DocumentKey",
+    "DocumentReader",
     "DocumentSource",
     "DocumentStore",
     "EtagMismatch",
@@ -196,6 +197,30 @@ class DocumentSource(Protocol):
 
     async def list(self, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
         """The computed documents of one user (or of the global tree), with their etags, by name."""
+        ...
+
+
+class DocumentReader(Protocol):
+    """All documents of a server, whoever keeps or makes them, as their readers see them."""
+
+    def may_read(self, requester: str, key: DocumentKey) -> bool:
+        """Whether a GET by the requester would be answered, if there is such a document."""
+        ...
+
+    def is_stored(self, key: DocumentKey) -> bool:
+        """Whether somebody writes the document, so that former versions of it are kept. Raises NotFound."""
+        ...
+
+    async def load(self, key: DocumentKey) -> Document | Computed | None:
+        """The document as of now; None if there is none. Raises NotFound for no such usage."""
+        ...
+
+    async def since(self, key: DocumentKey, etag: str) -> Sequence[Document]:
+        """The versions from the last with this etag to the newest; none where they are not known (any more)."""
+        ...
+
+    async def list(self, requester: str, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
+        """What the requester may read of one user's tree (None: of the global tree), with its etags."""
         ...
 
 

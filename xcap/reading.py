@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Reader:
-    """All documents of one server. Keys are canonical (`Usages.canonical`)."""
+    """All documents of one server (a `DocumentReader`). Keys are canonical (`Usages.canonical`)."""
 
     def __init__(
         self,
@@ -53,6 +53,10 @@ class Reader:
         except NotFound:
             return False
 
+    def is_stored(self, key: DocumentKey) -> bool:
+        """Whether somebody writes the document, so that former versions of it are kept. Raises NotFound."""
+        return not self.usages.is_computed(key)
+
     async def load(self, key: DocumentKey, node: NodeSelector | None = None) -> Document | Computed | None:
         """The document as of now; None if there is none. Raises NotFound for no such usage.
 
@@ -61,7 +65,7 @@ class Reader:
         provided = self.usages.provided.get(key)
         if provided is not None:
             return Computed(provided, etag_of(provided))
-        if not self.usages.is_computed(key):
+        if self.is_stored(key):
             return await self._store.load(key)
         source = self._sources.get(key.auid)
         return None if source is None else await source.load(key, node)
@@ -69,7 +73,7 @@ class Reader:
     async def since(self, key: DocumentKey, etag: str) -> Sequence[Document]:
         """The stored versions from the last with this etag to the newest, as far as they are kept; none of a document
         that is not stored. Raises NotFound for no such usage."""
-        return () if self.usages.is_computed(key) else await self._store.since(key, etag)
+        return await self._store.since(key, etag) if self.is_stored(key) else ()
 
     async def list(self, requester: str, auid: str, user: str | None) -> Sequence[tuple[DocumentKey, str]]:
         """What the requester may read of one user's tree (None: of the global tree) in one usage, with its etags.
@@ -83,5 +87,5 @@ class Reader:
         if source is not None:
             found.extend(await source.list(auid, user))
         stored = await self._store.list(auid, user)
-        found.extend((key, etag) for key, etag in stored if not self.usages.is_computed(key))
+        found.extend((key, etag) for key, etag in stored if self.is_stored(key))
         return [(key, etag) for key, etag in found if policy(Access(requester, key, Operation.READ, trusted))]

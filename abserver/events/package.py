@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,10 @@ class EventPackage:
     """Media types that the body of a SUBSCRIBE may have (§5.4.3)."""
     max_body: int = 8192
     """Octets of such a body, without its content-coding."""
+    processing: str | None = None
+    """The Event parameter, if there is one, that says how changes are to be told; it is kept with the subscription."""
+    several: bool = False
+    """Whether one device may have several subscriptions to a resource, by SUBSCRIBEs with different bodies."""
     pace: float = 5.0
     """Seconds between two NOTIFYs that tell a change, for a subscriber that asks for no max-rate (§5.4.10). The first
     change after a quiet time goes at once; what RFC 6446 §5.2 exempts never waits."""
@@ -44,6 +49,10 @@ class EventPackage:
     def too_brief(self, wish: int | None) -> bool:
         """Whether the wish gets 423 (RFC 6665 §4.2.1.1: only when 0 < wish < 3600 and below our minimum)."""
         return wish is not None and 0 < wish < min(3600, self.min_expires)
+
+    def subscriber(self, device: str, body: bytes) -> str:
+        """The name under which a device subscribes, by the body of its SUBSCRIBE outside of a dialog."""
+        return f"{device} {self.name} {hashlib.blake2b(body, digest_size=8).hexdigest()}" if self.several else device
 
     @property
     def is_template(self) -> bool:

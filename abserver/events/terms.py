@@ -20,7 +20,7 @@ from abserver.events.rates import NO_RATES, Rates
 REMEMBERED = 256
 """JSON texts whose meaning is at hand."""
 
-_Fields = tuple[Formats, Rates, str | None, bytes, bool, Quirks]
+_Fields = tuple[Formats, Rates, str | None, bytes, bool, Quirks, str | None]
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -39,6 +39,8 @@ class Terms:
     """`Suppress-If-Match: *`: nothing of the resource is told until a SUBSCRIBE without it (RFC 5839 §5.2)."""
     quirks: Quirks = Quirks.NONE
     """What its user agent needs."""
+    processing: str | None = None
+    """How changes are to be told: the `diff-processing` of RFC 5875 §4.3, as each SUBSCRIBE says anew."""
 
     def shared(self) -> Terms:
         """An equal value, the same for all who ask while anybody holds it."""
@@ -46,7 +48,7 @@ class Terms:
 
     @property
     def _fields(self) -> _Fields:
-        return self.formats, self.rates, self.body_type, self.body, self.quenched, self.quirks
+        return self.formats, self.rates, self.body_type, self.body, self.quenched, self.quirks, self.processing
 
     def to_json(self) -> str:
         """The text that the journal keeps."""
@@ -75,6 +77,7 @@ def _text(terms: Terms) -> str:
         "body": base64.b64encode(terms.body).decode(),
         "quenched": terms.quenched,
         "quirks": terms.quirks.value,
+        "processing": terms.processing,
     }
     return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
 
@@ -95,4 +98,5 @@ def _terms(text: str) -> Terms:
         body=base64.b64decode(fields.get("body", "")),
         quenched=fields.get("quenched", False),
         quirks=Quirks(fields.get("quirks", 0)),
+        processing=fields.get("processing"),
     ).shared()

@@ -18,6 +18,8 @@ from abserver.events.package import allow_events
 from abserver.events.quirks import quirks_of
 from abserver.events.rates import Rates
 from abserver.events.terms import Terms
+from abserver.events.xcap_diff import lists
+from abserver.events.xcap_diff.lists import InvalidList, TooManyEntries
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import quote
 from abserver.sip.message import Response
@@ -52,7 +54,7 @@ class Wish:
     terms: Terms
     """What this request says, and the usual where it says nothing; a filter-set in it is not read yet (`agreed`)."""
     device: str
-    """Which user agent of the watcher asks: see `device_of`."""
+    """Which user agent of the watcher asks: see `device_of`; where it may ask for several things, for which."""
     suppress: str | None
     """The entity-tag, or `*`, of Suppress-If-Match (RFC 5839 §5.1)."""
 
@@ -72,7 +74,7 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
         return make_response(request, 423, headers=[("Min-Expires", str(package.min_expires))])
     if request.contact is None:
         return make_response(request, 400, reason="Missing Contact")
-    terms = _terms(request, package, Rates.of(event.params))
+    terms = _terms(request, package, event.params)
     if isinstance(terms, Response):
         return terms
     return Wish(
@@ -81,12 +83,13 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
         params=event.params,
         expires=package.granted(request.expires),
         terms=terms,
-        device=device_of(request.contact),
+        device=package.subscriber(device_of(request.contact), terms.body),
         suppress=request.headers.get("Suppress-If-Match"),
     )
 
 
-def _terms(request: Request, package: EventPackage, rates: Rates) -> Terms | Response:
+def _terms(request: Request, package: EventPackage, params: Params) -> Terms | Response:
+    rates = Rates.of(params)
     formats = negotiate(request, package)
     if formats is None:
         accepted = [("Accept", ", ".join(package.body_types)), ("Accept-Encoding", ", ".join(codings.CODINGS))]
@@ -101,6 +104,7 @@ def _terms(request: Request, package: EventPackage, rates: Rates) -> Terms | Res
         body=body[1],
         quenched=request.headers.get("Suppress-If-Match") == "*",
         quirks=quirks_of(request.headers.get("User-Agent")),
+        processing=params.get(package.processing) if package.processing else None,
     )
 
 
@@ -112,11 +116,16 @@ def _body(request: Request, package: EventPackage) -> tuple[str | None, bytes] |
     if content_type is not None and content_type.name in package.subscribe_types:
         try:
             coding = request.headers.get("Content-Encoding") or codings.IDENTITY
-            return content_type.name, codings.unpack(request.body, coding, package.max_body)
+            body = codings.unpack(request.body, coding, package.max_body)
+            if content_type.name == lists.MEDIA_TYPE:
+                lists.read_list(body)
+            return content_type.name, body
         except UnknownCoding:
             understood = ("Accept-Encoding", ", ".join(codings.CODINGS))
-        except BodyTooLarge:
+        except (BodyTooLarge, TooManyEntries):
             return make_response(request, 413)
+        except InvalidList:
+            return make_response(request, 400, reason="Malformed Resource List")
     else:
         understood = ("Accept", ", ".join(package.subscribe_types))
     if is_optional(request):

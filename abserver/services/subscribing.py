@@ -14,9 +14,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from abserver.events import codings, filters
 from abserver.events.package import allow_events
 from abserver.events.subscription import ANY, Subscription
 from abserver.events.wish import Wish, agreed, read_wish
+from abserver.events.xcap_diff import lists
 from abserver.ports import DeviceKey, SubscriptionRecord
 from abserver.services.contact_cards import BUSY_SECONDS
 from abserver.services.followers import Followed
@@ -40,9 +42,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CAPABILITIES = Capabilities(methods=("SUBSCRIBE", "OPTIONS"))
-"""What this server lets others ask of it; it sends NOTIFY and takes none. No body type: filters are refused with 415,
-because a filter that is ignored would be a promise broken."""
+CAPABILITIES = Capabilities(
+    methods=("SUBSCRIBE", "OPTIONS"),
+    body_types=(filters.MEDIA_TYPE, lists.MEDIA_TYPE),
+    codings=(codings.IDENTITY, *codings.CODINGS),
+)
+"""What this server lets others ask of it; it sends NOTIFY and takes none. Which bodies go with which package is for
+`read_wish` to say."""
 
 Pair = tuple["PackageServer", "Owner", "Watcher"]
 
@@ -99,7 +105,8 @@ class Subscribing:
             200,
             headers=[
                 ("Allow", CAPABILITIES.allow),
-                ("Accept", "*/*;q=0"),
+                ("Accept", ", ".join(CAPABILITIES.body_types)),
+                ("Accept-Encoding", ", ".join(CAPABILITIES.codings)),
                 ("Allow-Events", allow_events(self._packages)),
                 ("Supported", ""),
             ],
@@ -241,9 +248,14 @@ class Subscribing:
         if isinstance(terms, Response):
             respond(terms)
             return
+        same = followed.terms.body == terms.body
         followed.refresh(request, flow, terms)
         condition = _condition(wish, terms)
-        if condition is not None and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires):
+        if (
+            condition is not None
+            and (same or condition == ANY)  # another body is about another state than the one at hand
+            and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires)
+        ):
             await self._take_silently(request, followed, wish, respond)
             return
         self._subscribed(followed, wish, followed.machine.delivered if condition in (None, ANY) else condition)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from abserver.events.package import EventPackage
 from abserver.events.rates import LIMITS
 from abserver.events.xcap_diff.lists import MEDIA_TYPE as RESOURCE_LISTS
 from xcap.core.xcapdiff import MEDIA_TYPE, Processing
 
-if TYPE_CHECKING:
-    from abserver.sip.grammar import Params
-
 PACE = 5.0
 """Seconds: "SHOULD NOT generate notifications for a single subscription at a rate of more than once every five
 seconds" (§4.10), so no subscriber can ask for more."""
+
+PARAMETER = "diff-processing"
 
 PACKAGE = EventPackage(
     name="xcap-diff",
@@ -25,20 +23,20 @@ PACKAGE = EventPackage(
     body_types=(MEDIA_TYPE,),
     subscribe_types=(RESOURCE_LISTS,),
     max_body=65_536,
+    processing=PARAMETER,
+    several=True,
     pace=PACE,
     limits=replace(LIMITS, max_rate=1 / PACE),
 )
 
-PARAMETER = "diff-processing"
 
+def processing_of(wish: str | None) -> Processing:
+    """How changes are to be told, by the parameter of the Event field (§4.3).
 
-def processing_of(params: Params) -> Processing:
-    """How changes are to be told, by the parameters of the Event field (§4.3).
-
-    Without the parameter it is no-patching. That is the simplest mode too, and so what is left where a subscriber names
-    a mode that is not known here: "the notifier MUST NOT use a more complex mode than the one chosen" (§4.7).
+    Without one it is no-patching. That is the simplest mode too, and so what is left where a subscriber names a mode
+    that is not known here: "the notifier MUST NOT use a more complex mode than the one chosen" (§4.7).
     """
     try:
-        return Processing((params.get(PARAMETER) or "").lower())
+        return Processing((wish or "").lower())
     except ValueError:
         return Processing.NO_PATCHING

@@ -111,8 +111,21 @@ class Selections:
     @property
     def trees(self) -> frozenset[Tree]:
         """Where the selected resources are."""
-        keys = (*self.documents, *(each.key for each in self.components))
-        return frozenset((key.auid, key.user) for key in keys).union(*(each.trees for each in self.collections))
+        return self.collected.union((key.auid, key.user) for key in self.named)
+
+    @property
+    def collected(self) -> frozenset[Tree]:
+        """Where the documents of the collections are."""
+        return frozenset[Tree]().union(*(each.trees for each in self.collections))
+
+    @property
+    def named(self) -> Iterable[DocumentKey]:
+        """The documents that are selected by name, and those of the components."""
+        return dict.fromkeys((*self.documents, *(each.key for each in self.components)))
+
+    def components_of(self, key: DocumentKey) -> Iterable[Component]:
+        """The selected components of a document."""
+        return (each for each in self.components if each.key == key)
 
     def selector(self, key: DocumentKey) -> str | None:
         """The URI by which a document is told of; None for one that is not selected as a whole."""
@@ -124,10 +137,12 @@ class Selections:
     def concern(self, key: DocumentKey) -> bool:
         """Whether a change of the document can be a change of what is selected."""
         return (
-            key in self.documents
-            or any(each.covers(key) for each in self.collections)
-            or any(each.key == key for each in self.components)
+            key in self.documents or any(each.covers(key) for each in self.collections) or any(self.components_of(key))
         )
+
+
+NOTHING = Selections({}, (), (), "")
+"""What is selected before anything is."""
 
 
 class Catalog:

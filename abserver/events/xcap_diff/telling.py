@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from xcap.core.xcapdiff import Component, Processing
 
 Entry: TypeAlias = "DocumentChange | Component"
-Histories: TypeAlias = Mapping[str, Sequence[Version | None]]
+Histories: TypeAlias = Mapping[str, Sequence[Version]]
 
 LARGEST: Final = 49_152
 """Octets of a document with contents: with its header fields it fits into a datagram. What would be larger goes without
@@ -89,19 +89,25 @@ def everything(state: Resources) -> list[Entry]:
 def difference(before: Resources, now: Resources, histories: Histories, processing: Processing) -> list[Entry]:
     """What changed from one state to another.
 
-    histories: selector -> the versions of a document from that of `before` to that of `now`, as far as they are known;
-    of others it is told that they changed.
+    histories: selector -> the versions of a document from that of `before` to that of `now`. Of those that have none
+    from the one to the other it is told that they changed.
     """
     told: list[Entry] = []
     for selector, etag in now.documents.items():
         was = before.documents.get(selector)
         if was != etag:
-            versions = histories.get(selector) or (None if was is None else Version(was, None), Version(etag, None))
-            told.extend(changes(selector, versions, processing))
+            told.extend(changes(selector, _versions(histories.get(selector, ()), was, etag), processing))
     for selector, shown in now.components.items():
         if selector not in before.components or before.components[selector].digest != shown.digest:
             told.append(shown.content)
     return [*told, *gone([before], now)]
+
+
+def _versions(history: Sequence[Version], was: str | None, etag: str) -> Sequence[Version | None]:
+    """The history if it leads from one etag to the other; else only these two."""
+    if history and (history[0].etag, history[-1].etag) == (was, etag):
+        return history
+    return [None if was is None else Version(was, None), Version(etag, None)]
 
 
 def gone(told: Sequence[Resources], now: Resources) -> Iterator[Entry]:

@@ -32,6 +32,7 @@ RATES = st.none() | st.decimals("0.0000000001", "99.9999999999", places=10).map(
         body=st.binary(max_size=20),
         quenched=st.booleans(),
         quirks=st.sampled_from(Quirks),
+        processing=st.sampled_from([None, "aggregate"]),
     )
 )
 def test_terms_come_back_from_the_journal_as_they_were(terms: Terms) -> None:

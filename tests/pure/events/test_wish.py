@@ -23,7 +23,7 @@ ANN = parse_aor("sip:ann@example.com")
 INSTANCE = "urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
 
 
-LISTS = "application/resource-lists+xml"
+LISTS = "application/example+xml"
 OTHER = replace(PACKAGE, name="xcap-diff", subscribe_types=(LISTS, "application/other+xml"), max_body=100)
 
 

@@ -264,8 +264,8 @@ class Documents:
         elif name not in self.versions or self.versions[name][-1].content != content:
             self.versions.setdefault(name, []).append(Version(etag_of(content), content))
 
-    def histories(self, since: Resources | None) -> dict[str, Sequence[Version | None]]:
-        found: dict[str, Sequence[Version | None]] = {}
+    def histories(self, since: Resources | None) -> dict[str, Sequence[Version]]:
+        found: dict[str, Sequence[Version]] = {}
         for name, versions in self.versions.items():
             etag = since.documents.get(name) if since else None
             places = [n for n, version in enumerate(versions) if version.etag == etag]
