@@ -97,7 +97,7 @@ class Changes:
             yield from ((old, new) for old, new in found if old is not None)
             return
         equal: defaultdict[int, list[Element]] = defaultdict(list)
-        for each in reversed(olds):
+        for each in olds:
             equal[self._print(each)].append(each)
         others = []
         for each in news:

@@ -109,15 +109,13 @@ class _Applying:
         return kept
 
     def _complete(self, kept: Kept, before: Kept) -> None:
-        """Add what is missing; `before`, where it knows of that, says how much of it."""
+        """Add what is missing; `before`, where it knows of that, says how much of it. What is in a whole is not looked
+        at: it is copied as it is."""
         root = self.document.root
         kept.add(root, self.document)
         waiting = [root]
         while waiting:
             element = waiting.pop()
-            if element in self.needs.wholes:
-                kept.add_all(element, self.document)
-                continue
             required = self.shape.required(element)
             kept.attributes.update((element, name) for name in element.attrib if name in required)
             for group in self.needs.groups.get(element, ()):

@@ -154,11 +154,23 @@ def test_an_attribute_that_is_not_included_goes() -> None:
     assert left(excluding("//@lang"), shown) == FN + '<note x="1"><text>hi</text></note>'
 
 
-def test_what_is_mixed_with_text_stays_whole() -> None:
-    mixed = "<note><parameters>a<type><text>x</text>b</type></parameters><text>hi</text></note>"
-    assert left(include("//vc:parameters"), view(FN + mixed)) == FN + mixed
-    deep = "<note><parameters><type>b<text>x</text></type><x><y><z/></y></x></parameters><text><b>hi</b></text></note>"
-    assert left(include("//vc:type/vc:text", "//vc:z"), view(FN + deep)) == FN + deep
+@pytest.mark.parametrize(
+    ("expression", "parameters"),
+    [
+        ("//vc:pref", "a<type><text>x</text></type><pref><integer>1</integer></pref>"),
+        ("//vc:pref", "<type><text>x</text></type>a<pref><integer>1</integer></pref>"),
+        ('//vc:text[.="x"]', "<type>a<text>x</text><text>y</text></type>"),
+        ("//vc:y", "<type><x><y>1</y><z>2</z></x></type>"),
+    ],
+)
+def test_parameters_that_are_not_understood_stay_whole(expression: str, parameters: str) -> None:
+    note = f"<note><parameters>{parameters}</parameters><text>hi</text></note>"
+    assert left(include(expression), view(FN + note)) == FN + note
+
+
+def test_a_value_that_is_not_understood_stays_whole() -> None:
+    note = "<note><text><b>hi</b><i>ho</i></text></note>"
+    assert left(include("//vc:b"), view(FN + note)) == FN + note
 
 
 def test_a_filter_that_costs_too_much_is_not_applied_rfc4660_5_3_1() -> None:

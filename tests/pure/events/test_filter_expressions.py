@@ -97,6 +97,12 @@ def test_an_expression_selects_rfc4661_5(text: str, expected: list[str]) -> None
     assert selected(text) == expected
 
 
+def test_the_parent_is_compared_by_all_its_text() -> None:
+    document = Document(b"<a><b>1</b><c x='3'>2</c></a>")
+    assert [each.tag for each, _ in document.select(parse('//*[..="12"]', {}))] == ["a", "b", "c"]
+    assert document.select(parse('//@x[..="3"]', {})) == []
+
+
 def test_a_namespace_selects_its_elements_with_their_attributes_rfc4661_3_5_3() -> None:
     found = DOCUMENT.select(Namespace("urn:rpid"))
     assert [(each.tag, name) for each, name in found] == [
