@@ -16,7 +16,8 @@ from abserver.events.contact_card import PACKAGE
 from abserver.events.quirks import Quirks
 from abserver.ports import Departure
 from abserver.services.audiences import Audiences
-from abserver.sip.headers import EventReason
+from abserver.services.filtering import Filtering
+from abserver.sip.headers import EventReason, Substate
 from abserver.sip.uas import make_response
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abserver.domain.identity import Watcher
+    from abserver.domain.rules import Grant
     from abserver.events.contact_card import Entity
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from abserver.services.views import Views
     from abserver.sip.message import Request, Response
     from xcap.ports import CredentialStore
+
+SHOWN = (Handling.ALLOW, Handling.POLITE_BLOCK)
 
 TURN = 200
 """Devices handled before other work gets a turn."""
@@ -88,6 +92,8 @@ class ContactCards:
         self._max_pending = max_pending
         self._max_requests = max_requests
         self._audiences = Audiences()
+        self._filtering = Filtering()
+        followers.listen(self._came_or_went)
         self._in_step: dict[Owner, object] = {}
         """The period of the rules (`Rulings.period`) that all followers of an owner were last gone through in."""
         self._changes: dict[Owner, datetime.datetime] = {}
@@ -165,9 +171,13 @@ class ContactCards:
         self._book_change(policy)
         self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
 
+    def _came_or_went(self, followed: Followed) -> None:
+        if not followed.living:
+            self._audiences.leave(followed)
+            self._filtering.forget(followed)
+
     def ended(self, followed: Followed) -> None:
         """The watcher's last subscription to this owner leaves an undecided request waiting."""
-        self._audiences.leave(followed)
         owner, watcher = followed.key.owner, followed.key.watcher
         if not self.followers.by(owner, watcher):
             self._outbox.put(*self._relating.unwatched(owner, watcher))
@@ -188,20 +198,24 @@ class ContactCards:
         moment = policy.moment(utc)
         if followed.settled is moment:
             return True
-        followed.settled = moment
+        asked, followed.settled = followed.settled is None, moment
         decision = policy.decide(followed.key.watcher, utc)
-        match decision.handling:
-            case Handling.BLOCK:
-                followed.machine.terminate(EventReason.REJECTED)
-            case Handling.CONFIRM:
-                followed.machine.set_pending()
-            case Handling.POLITE_BLOCK | Handling.ALLOW:
-                view = policy.view(decision.grant)
-                followed.machine.set_active(view)
-                self._audiences.place(followed, decision.grant, view.tag)
-                return True
+        if decision.handling in SHOWN:
+            self._show(followed, policy.view(decision.grant), decision.grant, asked=asked)
+            return True
         self._audiences.leave(followed)
+        if decision.handling is Handling.CONFIRM:
+            followed.machine.set_pending()
+        else:
+            followed.machine.terminate(EventReason.REJECTED)
         return True
+
+    def _show(self, followed: Followed, view: View, grant: Grant, *, asked: bool) -> None:
+        self._audiences.place(followed, grant, view.tag)
+        machine = followed.machine
+        held_to = self._filtering.held_to(followed, view, asked=asked or machine.standing is not Substate.ACTIVE)
+        if held_to is not None:
+            machine.set_active(held_to)
 
     async def reconcile(self, owner: Owner) -> None:
         """Bring the relations of `owner` and all devices that follow in step with card and rules as they are now."""
@@ -220,7 +234,10 @@ class ContactCards:
             if turn:
                 await asyncio.sleep(0)
             for followed in behind[turn : turn + TURN]:
-                await self._settled(followed)
+                while followed.living and not self.settle(followed):
+                    await self.ready(followed)
+                if followed.living:
+                    self._pump(followed)
         self._in_step[owner] = period
 
     def _behind(self, policy: Policy, in_step: object, period: object) -> Sequence[Followed]:
@@ -230,13 +247,6 @@ class ContactCards:
             return self.followers.of(policy.owner)
         named = (each for watcher in touched for each in self.followers.by(policy.owner, watcher))
         return list(dict.fromkeys([*self._audiences.concerned(policy), *named]))
-
-    async def _settled(self, followed: Followed) -> None:
-        if not followed.living:
-            return
-        while not self.settle(followed):
-            await self.ready(followed)
-        self._pump(followed)
 
     def _note_version(self, policy: Policy) -> bool:
         """Bring the owner's update list up to date; whether the policy was news."""
@@ -269,9 +279,10 @@ class ContactCards:
     def entity(self, followed: Followed, notice: Notice) -> Entity | None:
         """The difference or the whole view; nothing where nothing is shown or nothing is new."""
         followed.version = self._lists.version(followed.key.owner)
+        self._filtering.left(followed)
         if not isinstance(notice.view, View):
             return None
-        if not notice.unchanged:
+        if notice.view.tag != notice.base:
             return self._views.entity(notice.view, notice.base, followed.formats)
         whole = Quirks.BODY_ALWAYS in followed.terms.quirks
         return self._views.entity(notice.view, None, followed.formats) if whole else None

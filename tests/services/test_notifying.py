@@ -629,3 +629,55 @@ async def test_whoever_asks_for_silence_hears_of_its_standing_only_rfc5839_5_2(w
     world.put_rules(ANN, rules(block(BOB)))
     await world.pass_time(5)
     assert (bob.last.state, bob.last.body) == ("terminated", b"")
+
+
+# -- filters (RFC 4660) ------------------------------------------------------------------------------------------------
+
+FILTER = b"""<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter">
+  <ns-bindings><ns-binding prefix="v" urn="urn:ietf:params:xml:ns:vcard-4.0"/></ns-bindings>
+  <filter id="1" uri="sip:ann@example.com">%s</filter></filter-set>"""
+ONLY_FN = FILTER % b"<what><include>//v:fn</include></what>"
+WHEN_TEL_COMES = FILTER % b"<trigger><added>//v:tel</added></trigger>"
+
+
+async def filtering(world: World, body: bytes) -> Phone:
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob = await world.phone(BOB)
+    assert (await bob.subscribe(ANN, body, Accept=BOTH, Content_Type="application/simple-filter+xml")).status == 200
+    await world.pass_time()
+    return bob
+
+
+@story
+async def test_a_filter_leaves_a_part_of_the_view_for_the_life_of_the_dialog_rfc4660_5(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await filtering(world, ONLY_FN)
+    assert b"<fn>" in bob.last.body
+    assert b"tel:" not in bob.last.body
+    world.put_card(ANN, card("2"))
+    await bob.refresh(Accept=BOTH)
+    await world.pass_time(5)
+    await world.restart()
+    world.put_card(ANN, card("3"))
+    await world.pass_time(5)
+    assert all(b"tel:" not in notify.body for notify in bob.notifies)
+    assert len(bob.notifies) == 2
+
+
+@story
+async def test_a_change_that_no_trigger_asks_for_is_kept_back_until_one_does_rfc4660_5_3_1(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    bob = await filtering(world, WHEN_TEL_COMES)
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    assert len(bob.notifies) == 1
+    world.put_card(
+        ANN,
+        card("2").replace(
+            b"</vcard>",
+            b"<tel><parameters><x-level><text>public</text></x-level></parameters><uri>tel:99</uri></tel></vcard>",
+        ),
+    )
+    await world.pass_time(5)
+    assert b"tel:99" in holding(bob)
+    assert b"tel:2" in holding(bob)

@@ -110,7 +110,7 @@ class Phone:
     def _contact(self) -> str:
         return f'<sip:{self.address}>;+sip.instance="<{self.instance}>"'
 
-    async def subscribe(self, owner: Owner, **fields: str | None) -> Response:
+    async def subscribe(self, owner: Owner, body: bytes = b"", /, **fields: str | None) -> Response:
         """Subscribe outside of any dialog; the response. `fields` are added, replaced, or left out when None."""
         self.dialog = None
         name = f"{self.address}-{next(self._names)}"
@@ -123,7 +123,7 @@ class Phone:
                 ("CSeq", "1 SUBSCRIBE"),
             ]
         )
-        self._subscribe = Request("SUBSCRIBE", owner, headers)
+        self._subscribe = Request("SUBSCRIBE", owner, headers, body)
         return await self._send(self._subscribe, fields)
 
     async def refresh(self, **fields: str | None) -> Response:
