@@ -221,3 +221,20 @@ def test_a_filter_is_read_and_kept_in_one_form_rfc4660_5_2() -> None:
     assert filters.filters_of(found.body) == sets(body)
     spaced = body.replace(b"><", b">\n<")
     assert terms(body=spaced, Content_Type=filters.MEDIA_TYPE) is found
+
+
+def test_filters_of_a_refresh_change_those_that_are_held_rfc4660_5_2_2() -> None:
+    tel, email = filter_set(one(include("//vc:tel"))), filter_set(one(include("//vc:email"), 'id="2" domain="x.org"'))
+    held = terms(body=tel, Content_Type=filters.MEDIA_TYPE)
+    assert filters.filters_of(terms(held, body=email, Content_Type=filters.MEDIA_TYPE).body) == sets(tel, email)
+
+
+@pytest.mark.parametrize("body", [b"<broken", filter_set(one("<what/>"), attributes=' package="presence"')])
+def test_a_filter_that_is_not_served_is_a_488_that_says_why_rfc4660_5_4(body: bytes) -> None:
+    request = subscribe(body, Content_Type=filters.MEDIA_TYPE)
+    found = read_wish(request, [PACKAGE])
+    assert isinstance(found, Wish)
+    response = agreed(request, found, ANN)
+    assert isinstance(response, Response)
+    assert response.status == 488
+    assert (response.headers.get("Warning") or "").startswith('399 abserver "')
