@@ -31,6 +31,7 @@ class Sight(enum.Enum):
 
     ALL = "every watcher"
     OWN = "his own row"
+    NOT_YET = "nothing, as long as he does not ask"
     NONE = "nothing"
 
 
@@ -107,9 +108,9 @@ class CardWatchers:
         match policy.decide(watcher, self._clock.utc()).handling:
             case Handling.ALLOW | Handling.POLITE_BLOCK:
                 return Sight.OWN
-            case Handling.CONFIRM if self.standing(owner, watcher).asks_since is not None:
-                return Sight.OWN
-            case _:
+            case Handling.CONFIRM:
+                return Sight.NOT_YET if self.standing(owner, watcher).asks_since is None else Sight.OWN
+            case Handling.BLOCK:
                 return Sight.NONE
 
 

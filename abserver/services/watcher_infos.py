@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from abserver.services.watched import Inner
     from abserver.sip.message import Request
 
+_WHY = {Sight.NOT_YET: EventReason.GIVEUP, Sight.NONE: EventReason.REJECTED}
+"""Why a subscription ends that shows nothing any more."""
+
 TURN = 500
 """Watchers, or subscribers, handled before other work gets a turn."""
 
@@ -115,7 +118,7 @@ class WatcherInfos:
             return owner
         while (sight := self.inner.sight(owner, watcher)) is None:
             await self.inner.ready(owner)
-        return make_response(request, 403) if sight is Sight.NONE else owner
+        return owner if sight in (Sight.ALL, Sight.OWN) else make_response(request, 403)
 
     def held(self, followed: Followed) -> str | None:
         """None: a subscription begins without a table."""
@@ -170,8 +173,8 @@ class WatcherInfos:
             case Sight.OWN:
                 table = self._own_table(followed)
                 self._note(table, owner, watcher)
-            case Sight.NONE:
-                followed.machine.terminate(EventReason.REJECTED)
+            case Sight.NOT_YET | Sight.NONE as ends:
+                followed.machine.terminate(_WHY[ends])
                 return True
         if table is None:
             return False

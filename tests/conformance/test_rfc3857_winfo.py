@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.support.phone import Phone
 
 PACE = 5.0
+KEPT = datetime.timedelta(days=30)
+"""How long requests are kept."""
 
 
 async def a_watcher(world: World, watcher: Watcher = BOB, **fields: str | None) -> Phone:
@@ -321,6 +324,24 @@ async def test_4_7_1_a_fetch_that_needs_authorization_waits(world: World) -> Non
     await a_watcher(world, Expires="0")
     assert ann.last == [Seen(BOB, WAITING, "timeout")]
     assert len(ann.phone.notifies) == 2
+
+
+@pytest.mark.parametrize("expires", ["60", "86400"])
+def test_4_7_1_a_request_that_nobody_decides_about_is_given_up(expires: str) -> None:
+    @story
+    async def told(world: World) -> None:
+        world.put_card(ANN, card())
+        bob = await a_watcher(world, Expires=expires)
+        await world.pass_time(KEPT.total_seconds() - 60)
+        if expires != "60":
+            await bob.subscribe(ANN, Expires=expires)
+        ann, own = await watching(world, ANN, ANN), await watching(world, BOB, ANN)
+        assert ann.sees == own.sees == {BOB: WAITING if expires == "60" else PENDING}
+        await world.pass_time(600)
+        assert ann.last == [Seen(BOB, TERMINATED, "giveup")]
+        assert (own.phone.last.state, own.phone.last.reason) == ("terminated", "giveup")
+
+    told()
 
 
 @story

@@ -166,7 +166,7 @@ async def test_a_watcher_whom_the_rules_forget_loses_it_when_nobody_asks_any_mor
     assert bob.last == [Seen(BOB, TERMINATED, "timeout")]
     world.put_rules(ANN, rules())
     await world.pass_time(PACE)
-    assert (bob.phone.last.state, bob.phone.last.reason) == ("terminated", "rejected")
+    assert (bob.phone.last.state, bob.phone.last.reason) == ("terminated", "giveup")
 
 
 @story
