@@ -80,6 +80,7 @@ class EventSide:
         domains: Sequence[str],
         default_levels: Mapping[str, str] = DEFAULT_LEVELS,
         contact_card: EventPackage = PACKAGE,
+        winfo_pace: float = 5.0,
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         max_pending: int = 200,
@@ -90,6 +91,7 @@ class EventSide:
     ) -> None:
         """known: what the journal remembers. domains: those whose users are ours. For the limits see the services.
 
+        winfo_pace: seconds between two NOTIFYs of watcher information.
         keep_requests: after which time an undecided request is given up.
         """
         clock, followers = shells.clock, Followers()
@@ -132,8 +134,8 @@ class EventSide:
             after=keep_requests,
         )
         watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
-        self.watcher_infos = self._watcher_infos(watchers, clock)
-        winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock)
+        self.watcher_infos = self._watcher_infos(watchers, clock, winfo_pace)
+        winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock, winfo_pace)
         self.servers: Sequence[PackageServer] = [self.contact_cards, self.watcher_infos, winfo_of_winfo]
         self.subscribing = Subscribing(
             authenticator=authenticator,
@@ -160,9 +162,9 @@ class EventSide:
                 self.notifier.resume(restored(record, servers[record.package], self.lists, clock))
         self.contact_cards.hint_all()
 
-    def _watcher_infos(self, inner: Inner, clock: Clock) -> WatcherInfos:
+    def _watcher_infos(self, inner: Inner, clock: Clock, pace: float) -> WatcherInfos:
         return WatcherInfos(
-            inner, followers=Followers(), reconciler=self.reconciler, clock=clock, pump=self.notifier.pump
+            inner, followers=Followers(), reconciler=self.reconciler, clock=clock, pump=self.notifier.pump, pace=pace
         )
 
     def work(self) -> Sequence[Coroutine[object, object, None]]:

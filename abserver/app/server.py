@@ -137,6 +137,7 @@ def event_side(
         domains=settings.server.domains,
         default_levels=settings.cards.default_levels,
         contact_card=contact_card_package(settings),
+        winfo_pace=settings.notify.winfo_pace,
         max_subscriptions=settings.subscriptions.max_subscriptions,
         max_devices=settings.subscriptions.max_devices,
         max_pending=settings.subscriptions.max_pending,
