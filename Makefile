@@ -48,6 +48,7 @@ bench: $(VENV)/installed-dev
 docs: $(VENV)/installed
 	$(RUN)/python -m abserver.config
 	$(RUN)/python -m tests.conformance.rfc4825.coverage
+	$(RUN)/python -m tests.dialogues.flows
 
 run: $(VENV)/installed
 	$(RUN)/abserver serve --config configs/dev.toml

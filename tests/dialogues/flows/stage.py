@@ -1,0 +1,111 @@
+"""The stage of one flow: a server, devices and people, and the record of all that they say to each other.
+
+    @flow
+    async def test_a_request_is_pending_until_the_owner_decides(stage: Stage) -> None:
+        \"\"\"What the flow is about.\"\"\"
+        ann, bob = stage.person("Ann"), await stage.phone("Bob")
+        await ann.has(CONTACT_CARD, card("FN:Ann"))
+
+        # Each paragraph of comments tells what happens next.
+        await bob.subscribes(ANN)
+        await bob.receives(200)
+
+The record is in the order of the script, which says what comes when; where two messages cross, the wire has no say.
+A flow ends with nothing left over: no message that nobody expected, no answer that nobody gave, no error in a log.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abserver.sip.transport import Address, Transport
+from tests.dialogues.flows.expecting import Copy, notify
+from tests.dialogues.flows.house import DOMAIN
+from tests.dialogues.flows.person import Person
+from tests.dialogues.flows.phone import BOTH, Phone
+from tests.dialogues.flows.record import SERVER, Given
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abserver.sip.message import Request
+    from tests.dialogues.flows.house import House
+    from tests.dialogues.flows.record import Record
+
+
+class Stage:
+    """What a script is given."""
+
+    def __init__(self, record: Record, house: House) -> None:
+        self.record = record
+        self.house = house
+        self.phones: list[Phone] = []
+        self.people: list[Person] = []
+
+    def person(self, name: str, device: str = "") -> Person:
+        """A user who reads and writes documents; `device`: with what, if the user has a phone on the stage too."""
+        person = Person(self.record, _shown(name, device), _aor(name), self.house)
+        self.people.append(person)
+        return person
+
+    async def phone(self, name: str, device: str = "phone", *, over: Transport = Transport.UDP) -> Phone:
+        """A device of a user, switched on."""
+        server = Address(*self.house.process.sip)
+        phone = Phone(self.record, _shown(name, device), _aor(name), server, over)
+        self.phones.append(phone)
+        await phone.switches_on()
+        return phone
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """The columns of the ladder."""
+        return (*(phone.name for phone in self.phones), SERVER, *(person.name for person in self.people))
+
+    @property
+    def addresses(self) -> Iterator[tuple[str, str]]:
+        """Where everybody is, and the address of a documentation network (RFC 5737) that is shown in its place."""
+        for place, port in ((self.house.process.sip, 5060), (self.house.process.http, 8080)):
+            yield str(Address(*place)), f"192.0.2.1:{port}"
+        addresses = [address for phone in self.phones for address in phone.addresses]
+        for number, address in enumerate(addresses, start=1):
+            yield str(address), f"198.51.100.{number}:5060"
+
+    async def follows(self, phone: Phone, to: str, *, accept: str = BOTH) -> None:
+        """The device follows already when the story begins."""
+        self.record.secret = True
+        await phone.subscribes(to, Accept=accept)
+        await phone.receives(200)
+        await phone.receives(notify("active", _anything))
+        await phone.answers(200)
+        self.record.secret = False
+        shown = ", ".join(f"`{line}`" for line in phone.copy(to).lines)
+        self.record.givens.append(Given(f"{phone.name} follows `{to}`, and shows {shown}."))
+
+    async def restarts(self) -> None:
+        """The server's process is killed, and started again."""
+        await self.house.restart()
+
+    async def close(self) -> None:
+        """End it in any case."""
+        for phone in self.phones:
+            await phone.switches_off()
+        for person in self.people:
+            await person.goes()
+
+    def is_quiet(self) -> None:
+        """Nothing is left over."""
+        for phone in self.phones:
+            phone.has_nothing_left()
+
+
+def _shown(name: str, device: str) -> str:
+    return f"{name}'s {device}" if device else name
+
+
+def _aor(name: str) -> str:
+    return f"sip:{name.lower()}@{DOMAIN}"
+
+
+def _anything(held: Copy | None, request: Request) -> Copy:
+    assert request.content_type is not None
+    return Copy(request.headers.get("SIP-ETag") or "", request.content_type.name, request.body)
