@@ -80,6 +80,10 @@ class StoredDocument:
     etag: str
 
 
+CLI_AGENT = "abserver-cli"
+"""What the command line calls itself when it edits documents (its User-Agent)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """A document of an owner, beside card and rules, that the rules may rest on: a resource list, the presence."""

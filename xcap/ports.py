@@ -67,6 +67,8 @@ class Change:
     key: DocumentKey
     previous: str | None
     current: str | None
+    agent: str | None = None
+    """The program by which it was made, as that names itself; None if it does not."""
 
 
 class EtagMismatch(Exception):

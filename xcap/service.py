@@ -166,11 +166,18 @@ class XcapService:
         return NotModified(etag) if conditions.not_modified(etag) else found
 
     async def put(
-        self, requester: str, resource: ResourceUri, body: bytes, media_type: str, conditions: Conditions
+        self,
+        requester: str,
+        resource: ResourceUri,
+        body: bytes,
+        media_type: str,
+        conditions: Conditions,
+        *,
+        agent: str | None = None,
     ) -> Stored:
         """Create or replace the document or node.
 
-        media_type: without parameters, in lower case.
+        media_type: without parameters, in lower case. agent: see `Change`.
         Raises BadRequest, Forbidden, NotFound, MethodNotAllowed, UnsupportedMediaType, PreconditionFailed, TooLarge,
         a Conflict, Contended.
         """
@@ -188,12 +195,15 @@ class XcapService:
             content, created = _placed(usage, resource.key, base, selector, body)
             return _Version.valid(content, self._usages, usage, resource.key)
 
-        version = await self._change(usage, resource.key, edit)
+        version = await self._change(usage, resource.key, edit, agent)
         return Stored(str(version.etag), created)
 
-    async def delete(self, requester: str, resource: ResourceUri, conditions: Conditions) -> str | None:
+    async def delete(
+        self, requester: str, resource: ResourceUri, conditions: Conditions, *, agent: str | None = None
+    ) -> str | None:
         """Remove the document or node; gives the document's new etag, None when it was the document (§8.4, §8.5).
 
+        agent: see `Change`.
         Raises BadRequest, Forbidden, NotFound, MethodNotAllowed, PreconditionFailed, a Conflict, Contended.
         """
         resource = self._canonical(resource)
@@ -208,7 +218,7 @@ class XcapService:
                 return _Version.of(None)
             return _Version.valid(left, self._usages, usage, resource.key)
 
-        return (await self._change(usage, resource.key, edit)).etag
+        return (await self._change(usage, resource.key, edit, agent)).etag
 
     def _canonical(self, resource: ResourceUri) -> ResourceUri:
         key = self._usages.canonical(resource.key)
@@ -248,7 +258,7 @@ class XcapService:
         return document.content, document.etag
 
     async def _change(
-        self, usage: ApplicationUsage, key: DocumentKey, edit: Callable[[_Version], _Version]
+        self, usage: ApplicationUsage, key: DocumentKey, edit: Callable[[_Version], _Version], agent: str | None
     ) -> _Version:
         """Bring a document from its newest version to what `edit` makes of that, durably, and tell the sink.
 
@@ -275,7 +285,7 @@ class XcapService:
             except Claimed as claimed:
                 raise await self._not_unique(usage, version, claimed.values) from None
             if version.etag != base.etag:
-                self._sink.changed(Change(key, base.etag, version.etag))
+                self._sink.changed(Change(key, base.etag, version.etag, agent))
             return version
         raise Contended
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.identity import Aor, Owner
 from abserver.domain.usages import CARD_RULES_AUID, CONTACT_CARD_AUID
-from abserver.ports import Ground, StoredDocument
+from abserver.ports import CLI_AGENT, Ground, StoredDocument
 from xcap.core.usages import pidf_manipulation, resource_lists
 from xcap.ports import DocumentKey
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 NAME = "index"
 """The one document that a user has in each of our usages."""
-HAND = "xcap"
-"""By which hand the documents here are edited."""
+HANDS = {CLI_AGENT: "cli"}
+"""By which hand a program edits documents; all others are just clients."""
 GROUNDS = (pidf_manipulation.AUID, resource_lists.AUID)
 """Usages of documents that rules may rest on."""
 
@@ -70,6 +70,6 @@ class CardChanges:
             key.auid in GROUNDS and self._rests_on(owner, Ground(key.auid, key.name))
         )
         if decides:
-            self._edited(owner, HAND)
+            self._edited(owner, HANDS.get(change.agent or "", "xcap"))
         if decides or key.auid == CONTACT_CARD_AUID:
             self._publish(owner)

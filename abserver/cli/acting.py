@@ -39,6 +39,7 @@ def acting_as(owner: Aor, settings: Settings, config: Path | None) -> Iterator[X
     """
     import httpx
 
+    from abserver.ports import CLI_AGENT
     from xcap.client import Refused, XcapClient
 
     credential = asyncio.run(_credential(owner, settings))
@@ -46,7 +47,7 @@ def acting_as(owner: Aor, settings: Settings, config: Path | None) -> Iterator[X
     origin = f"{'https' if tls else 'http'}://{common.reachable(settings.http.listen)}"
     root = origin + settings.http.xcap_root
     try:
-        with XcapClient(root, owner.removeprefix("sip:"), credential.ha1, tls=tls) as client:
+        with XcapClient(root, owner.removeprefix("sip:"), credential.ha1, tls=tls, agent=CLI_AGENT) as client:
             yield client
     except httpx.ConnectError:
         start = common.with_config("serve", config)

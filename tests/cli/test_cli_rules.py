@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import datetime
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.relation import Relation, RelationState
+from abserver.ports import CLI_AGENT
 from abserver.storage.journal import SqlJournal, upgrade
 from xcap.client import XcapClient
 from xcap.core.uri import DocumentKey
@@ -161,6 +162,20 @@ def test_rules_are_shown_as_a_table_with_every_condition_in_words(fresh: Abserve
     ]
     assert second.split() == ["r2", "always", "-", "everything"]
     assert f"on {LIST} and named in no other rule and anonymous" in third
+
+
+def test_decisions_say_that_the_command_line_made_them(fresh: Abserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The owner's history of decisions tells by which hand."""
+    agents: set[str] = set()
+
+    class Noting(XcapClient):
+        def __init__(self, *arguments: Any, agent: str, **options: Any) -> None:
+            agents.add(agent)
+            super().__init__(*arguments, agent=agent, **options)
+
+    monkeypatch.setattr("xcap.client.XcapClient", Noting)
+    assert fresh("approve", ALICE, BOB).code == 0
+    assert agents == {CLI_AGENT}
 
 
 @pytest.mark.parametrize("command", [["approve", ALICE, BOB], ["block", ALICE, BOB], ["rules", "show", ALICE]])

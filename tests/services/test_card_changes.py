@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LISTS, PRESENCE = Ground("resource-lists", "friends"), Ground("pidf-manipulation", "index")
 
 
-def heard(key: DocumentKey) -> tuple[list[Owner], list[tuple[Owner, str]]]:
+def heard(key: DocumentKey, agent: str | None = None) -> tuple[list[Owner], list[tuple[Owner, str]]]:
     """Whose watchers are concerned, and which hand is known to have decided something."""
     published: list[Owner] = []
     edited: list[tuple[Owner, str]] = []
@@ -29,7 +29,7 @@ def heard(key: DocumentKey) -> tuple[list[Owner], list[tuple[Owner, str]]]:
         rests_on=lambda owner, ground: (owner, ground) in {(ANN, LISTS), (ANN, PRESENCE)},
         edited=lambda owner, hand: edited.append((owner, hand)),
     )
-    changes.changed(Change(key, "1", "2"))
+    changes.changed(Change(key, "1", "2", agent))
     return published, edited
 
 
@@ -42,6 +42,11 @@ def test_an_edit_of_the_card_concerns_its_watchers_and_decides_nothing() -> None
 )
 def test_an_edit_of_the_rules_or_of_what_they_rest_on_has_a_hand(auid: str, name: str) -> None:
     assert heard(DocumentKey(auid, ANN, name)) == ([ANN], [(ANN, "xcap")])
+
+
+@pytest.mark.parametrize(("agent", "hand"), [("abserver-cli", "cli"), ("Blink", "xcap"), (None, "xcap")])
+def test_the_hand_is_known_by_the_program(agent: str | None, hand: str) -> None:
+    assert heard(DocumentKey(CARD_RULES.auid, ANN, "index"), agent)[1] == [(ANN, hand)]
 
 
 @pytest.mark.parametrize(

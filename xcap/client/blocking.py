@@ -8,7 +8,7 @@ import httpx
 
 from xcap.client import answers
 from xcap.client.digest import DigestAuth
-from xcap.client.speaker import TIMEOUT, Speaker
+from xcap.client.speaker import AGENT, TIMEOUT, Speaker
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +28,7 @@ class XcapClient:
     username: as the user's account is named: `alice`, `alice@example.com` or `sip:alice@example.com`.
     secret: the password, or its hashes as a server keeps them.
     tls: how an `https` server is verified; the system's certificates if None.
+    agent: the name of the program, for its User-Agent.
     transport: in place of sockets, as httpx takes it.
     """
 
@@ -38,9 +39,10 @@ class XcapClient:
         secret: Secret,
         *,
         tls: ssl.SSLContext | None = None,
+        agent: str = AGENT,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._speaker = Speaker(root)
+        self._speaker = Speaker(root, agent)
         self._http = httpx.Client(
             auth=DigestAuth(username, secret), timeout=TIMEOUT, verify=tls or True, transport=transport
         )

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Change = Callable[[bytes | None], bytes]
     """From what is there (None: nothing) to what is to be there. Called again when another writer was faster."""
 
+AGENT = "xcap"
+"""What a client calls itself if nobody gives it another name."""
 TIMEOUT = 30.0
 """Seconds for each wait: to connect, to send, for the answer."""
 ATTEMPTS = 20
@@ -29,7 +31,9 @@ ATTEMPTS = 20
 class Speaker:
     """Requests to one server."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, agent: str) -> None:
+        """agent: what the requests say of who sends them (RFC 9110 §10.1.5)."""
+        self._agent = agent
         split = urlsplit(root)
         self._origin = f"{split.scheme}://{split.netloc}"
         self._path = split.path
@@ -100,6 +104,7 @@ class Speaker:
         """A request with the header fields that are not None; `_` in a name stands for `-`."""
         uri = resource if isinstance(resource, ResourceUri) else ResourceUri(resource)
         headers = {name.replace("_", "-"): value for name, value in fields.items() if value is not None}
+        headers["User-Agent"] = self._agent
         return httpx.Request(method, self._origin + uri.to_path(self._path), headers=headers, content=content)
 
 

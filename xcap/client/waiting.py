@@ -8,7 +8,7 @@ import httpx
 
 from xcap.client import answers
 from xcap.client.digest import DigestAuth
-from xcap.client.speaker import TIMEOUT, Speaker
+from xcap.client.speaker import AGENT, TIMEOUT, Speaker
 
 if TYPE_CHECKING:
     import ssl
@@ -31,9 +31,10 @@ class AsyncXcapClient:
         secret: Secret,
         *,
         tls: ssl.SSLContext | None = None,
+        agent: str = AGENT,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._speaker = Speaker(root)
+        self._speaker = Speaker(root, agent)
         self._http = httpx.AsyncClient(
             auth=DigestAuth(username, secret), timeout=TIMEOUT, verify=tls or True, transport=transport
         )

@@ -102,7 +102,7 @@ class XcapApp:
             case "PUT":
                 return await self._put(user, resource, conditions, head, receive)
             case "DELETE":
-                etag = await self._service.delete(user, resource, conditions)
+                etag = await self._service.delete(user, resource, conditions, agent=head.agent)
                 return Response(HTTPStatus.OK, fields=() if etag is None else (_etag(etag),))
             case _:
                 return await self._get(user, resource, conditions)
@@ -130,7 +130,7 @@ class XcapApp:
             raise EncodedBody
         media_type = (head.single(b"content-type") or "").partition(";")[0].strip().lower()
         body = await _body(head, receive, self._max_body)
-        stored = await self._service.put(user, resource, body, media_type, conditions)
+        stored = await self._service.put(user, resource, body, media_type, conditions, agent=head.agent)
         return Response(HTTPStatus.CREATED if stored.created else HTTPStatus.OK, fields=(_etag(stored.etag),))
 
 

@@ -5,6 +5,7 @@ The path and query stay the octets of the request line: a node selector is split
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -21,6 +22,8 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 
 TEXT = "text/plain; charset=utf-8"
+
+_PRODUCT = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}+(?![!#$%&'*+.^_`|~0-9A-Za-z-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,12 @@ class Head:
         if len(values) > 1:
             raise BadRequest(f"several {name.decode()} header fields")
         return values[0] if values else None
+
+    @property
+    def agent(self) -> str | None:
+        """The program that asks: the first product of its User-Agent (RFC 9110 §10.1.5), None without one."""
+        product = _PRODUCT.match(self.joined(b"user-agent") or "")
+        return product[0] if product else None
 
     @property
     def target(self) -> bytes:

@@ -44,6 +44,14 @@ async def test_documents_and_nodes_are_put_fetched_and_deleted(port: int) -> Non
         assert await client.delete(KEY) is None
 
 
+async def test_clients_say_what_they_are(server: Server, port: int) -> None:
+    async with AsyncXcapClient(root(port), "alice", PASSWORD) as client:
+        await client.put(KEY, CONTENT, media_type=NOTES.media_type)
+    async with AsyncXcapClient(root(port), "alice", PASSWORD, agent="robot/2") as client:
+        await client.delete(KEY)
+    assert [change.agent for change in server.sink.changes] == ["xcap", "robot"]
+
+
 async def test_the_blocking_client_says_the_same(port: int) -> None:
     def story() -> bytes:
         with XcapClient(root(port), "alice@example.com", PASSWORD) as client:

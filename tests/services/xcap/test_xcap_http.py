@@ -48,6 +48,27 @@ async def http(server: Server) -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
+@pytest.mark.parametrize(
+    ("said", "agent"),
+    [
+        ("Blink/5.1 (Linux)", "Blink"),
+        ("abserver-cli", "abserver-cli"),
+        ("(no product)", None),
+        ("x" * 65, None),
+        ("x" * 64 + "/1", "x" * 64),
+    ],
+)
+async def test_the_sink_is_told_by_which_program_a_change_was_made_rfc9110_10_1_5(
+    server: Server, said: str, agent: str | None
+) -> None:
+    async with client(server, auth=alice()) as http:
+        http.headers["User-Agent"] = said
+        await http.put(PATH, content=CONTENT, headers=DOCUMENT)
+        del http.headers["User-Agent"]
+        await http.delete(PATH)
+    assert [change.agent for change in server.sink.changes] == [agent, None]
+
+
 class TestAnswers:
     """RFC 4825 §8."""
 
@@ -178,7 +199,7 @@ class TestAnswers:
     async def test_too_many_writers_are_503_with_retry_after(
         self, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        async def contended(*_: object) -> None:
+        async def contended(*_: object, **options: object) -> None:
             raise Contended
 
         monkeypatch.setattr(XcapService, "put", contended)
