@@ -20,7 +20,7 @@ from xcap.storage import migrate
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from sqlalchemy import Select, Table
 
@@ -58,36 +58,46 @@ class SqlJournal:
         return View(content=found[0][0], tag=tag) if found else None
 
     async def load(self) -> Snapshot:
-        keys = {number: rows.key_of(*key) for number, *key in await self._all(tables.devices)}
-        shared = {key: key for key in keys.values()}
+        same = rows.sharing()
+        keys = {number: rows.key_of(same, *key) async for number, *key in self._every(tables.devices)}
         self._writer.remember({key: number for number, key in keys.items()})
         return Snapshot(
-            relations=await self.relations(),
-            owners=[rows.owner_of(row) for row in await self._all(tables.owners)],
-            devices=[rows.device_of(keys[number], *row) for number, *row in await self._all(tables.deliveries)],
-            departures=[rows.departure_of(keys[number], *row) for number, *row in await self._all(tables.departures)],
-            subscriptions=[rows.subscription_of(row, shared) for row in await self._all(tables.subscriptions)],
+            relations=[rows.relation_of(same, row) async for row in self._every(tables.relations)],
+            owners=[rows.owner_of(same, row) async for row in self._every(tables.owners)],
+            devices=[rows.device_of(same, keys[number], *row) async for number, *row in self._every(tables.deliveries)],
+            departures=[
+                rows.departure_of(same, keys[number], *row) async for number, *row in self._every(tables.departures)
+            ],
+            subscriptions=[rows.subscription_of(same, row) async for row in self._every(tables.subscriptions)],
         )
 
-    async def relations(self, owner: Owner | None = None) -> list[Relation]:
-        """The subscription relation list: of one owner, or of all."""
-        return [rows.relation_of(row) for row in await self._all(tables.relations, owner=owner)]
+    async def relations(self, owner: Owner) -> list[Relation]:
+        """The subscription relation list of one owner."""
+        same = rows.sharing()
+        return [rows.relation_of(same, row) for row in await self._of(tables.relations, owner=owner)]
 
     async def owner(self, owner: Owner) -> OwnerRecord | None:
         """The synchronization update list of one owner; None when nothing of that owner was ever watched."""
-        found = await self._all(tables.owners, owner=owner)
-        return rows.owner_of(found[0]) if found else None
+        found = await self._of(tables.owners, owner=owner)
+        return rows.owner_of(rows.sharing(), found[0]) if found else None
 
     async def devices(self, owner: Owner) -> list[DeviceRecord]:
         """The synchronization update lists of the devices that follow one owner."""
-        found = await self._database.rows(_SELECT_DELIVERIES, {"owner": owner})
-        return [rows.device_of(rows.key_of(*row[:3]), *row[3:]) for row in found]
+        same, found = rows.sharing(), await self._database.rows(_SELECT_DELIVERIES, {"owner": owner})
+        return [rows.device_of(same, rows.key_of(same, *row[:3]), *row[3:]) for row in found]
 
-    async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> Sequence[DecisionRecord]:
-        return [rows.decision_of(row) for row in await self._all(tables.decisions, owner=owner, watcher=watcher)]
+    async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> list[DecisionRecord]:
+        same = rows.sharing()
+        return [rows.decision_of(same, row) for row in await self._of(tables.decisions, owner=owner, watcher=watcher)]
 
-    async def _all(self, table: Table, **of: str | None) -> Sequence[Sequence[Any]]:
-        """The rows of a table in the order of its key; of those whose columns have these values, None for any."""
+    async def _every(self, table: Table) -> AsyncGenerator[Sequence[Any], None]:
+        """All rows of a table."""
+        async for part in self._database.parts(_selection(table, ())):
+            for row in part:
+                yield row
+
+    async def _of(self, table: Table, **of: str | None) -> Sequence[Sequence[Any]]:
+        """The rows whose columns have these values, None for any; in the order of the table's key."""
         values = {name: value for name, value in of.items() if value is not None}
         return await self._database.rows(_selection(table, tuple(values)), values)
 

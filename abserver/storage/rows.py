@@ -1,7 +1,7 @@
 """Records as rows and back: one pair of functions per table, side by side so that they stay in step.
 
 A row has its values in the order of the table's columns. What is equal in many rows, an address or a list of levels, is
-read as one value that they share: a server with 100,000 subscriptions holds few of them.
+read as one value that they share (`sharing`): a server with 100,000 subscriptions holds few of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import json
 from functools import lru_cache
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from abserver.domain.identity import Aor, Owner, Watcher
@@ -21,9 +20,10 @@ from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Row = Sequence[Any]
+    Same = Callable[[Any], Any]
 
 SHARED = 1024
 """Values of a kind that are looked up, not made."""
@@ -48,12 +48,18 @@ def _time_if(micros: int | None) -> datetime.datetime | None:
     return None if micros is None else _time(micros)
 
 
-def _owner(text: str) -> Owner:
-    return Owner(Aor(intern(text)))
+def sharing() -> Same:
+    """A function that gives, of equal values, always the one that it was given first."""
+    known: dict[Any, Any] = {}
+    return lambda value: known.setdefault(value, value)
 
 
-def _watcher(text: str) -> Watcher:
-    return Watcher(Aor(intern(text)))
+def _owner(same: Same, text: str) -> Owner:
+    return Owner(Aor(same(text)))
+
+
+def _watcher(same: Same, text: str) -> Watcher:
+    return Watcher(Aor(same(text)))
 
 
 # -- relations ------------------------------------------------------------------------------------------------------
@@ -72,14 +78,14 @@ def relation_row(relation: Relation) -> Row:
     )
 
 
-def relation_of(row: Row) -> Relation:
+def relation_of(same: Same, row: Row) -> Relation:
     owner, watcher, state, levels, rule, requested_at, decided_at, ended_at = row
     return Relation(
-        owner=_owner(owner),
-        watcher=_watcher(watcher),
+        owner=_owner(same, owner),
+        watcher=_watcher(same, watcher),
         state=RelationState(state),
         levels=_levels(levels),
-        rule=rule and intern(rule),
+        rule=same(rule),
         requested_at=_time(requested_at),
         decided_at=_time_if(decided_at),
         ended_at=_time_if(ended_at),
@@ -108,9 +114,11 @@ def decision_row(record: DecisionRecord) -> dict[str, Any]:
     }
 
 
-def decision_of(row: Row) -> DecisionRecord:
+def decision_of(same: Same, row: Row) -> DecisionRecord:
     _, owner, watcher, at, state, rule, by = row
-    return DecisionRecord(_owner(owner), _watcher(watcher), _time(at), RelationState(state), rule, by)
+    return DecisionRecord(
+        _owner(same, owner), _watcher(same, watcher), _time(at), RelationState(state), same(rule), same(by)
+    )
 
 
 # -- update lists ---------------------------------------------------------------------------------------------------
@@ -120,13 +128,14 @@ def owner_row(record: OwnerRecord) -> Row:
     return record.owner, record.version, _micros(record.modified_at), record.card_etag, record.rules_etag
 
 
-def owner_of(row: Row) -> OwnerRecord:
+def owner_of(same: Same, row: Row) -> OwnerRecord:
     owner, version, modified_at, card_etag, rules_etag = row
-    return OwnerRecord(_owner(owner), version, _time(modified_at), card_etag, rules_etag)
+    return OwnerRecord(_owner(same, owner), version, _time(modified_at), card_etag, rules_etag)
 
 
-def key_of(owner: str, watcher: str, device: str) -> DeviceKey:
-    return DeviceKey(_owner(owner), _watcher(watcher), intern(device))
+def key_of(same: Same, owner: str, watcher: str, device: str) -> DeviceKey:
+    key: DeviceKey = same(DeviceKey(_owner(same, owner), _watcher(same, watcher), same(device)))
+    return key
 
 
 def device_rows(records: Iterable[DeviceRecord], numbers: Mapping[DeviceKey, int]) -> list[Row]:
@@ -134,8 +143,8 @@ def device_rows(records: Iterable[DeviceRecord], numbers: Mapping[DeviceKey, int
     return [(numbers[key], tag, version, _micros(at)) for key, tag, version, at in records]
 
 
-def device_of(key: DeviceKey, tag: str, version: int, at: int) -> DeviceRecord:
-    return DeviceRecord(key, intern(tag), version, _time(at))
+def device_of(same: Same, key: DeviceKey, tag: str, version: int, at: int) -> DeviceRecord:
+    return DeviceRecord(key, same(tag), same(version), _time(at))
 
 
 def departure_rows(departures: Iterable[Departure], numbers: Mapping[DeviceKey, int]) -> list[Row]:
@@ -143,8 +152,8 @@ def departure_rows(departures: Iterable[Departure], numbers: Mapping[DeviceKey, 
     return [(numbers[key], tag, version) for key, tag, version in departures]
 
 
-def departure_of(key: DeviceKey, tag: str, version: int) -> Departure:
-    return Departure(key, intern(tag), version)
+def departure_of(same: Same, key: DeviceKey, tag: str, version: int) -> Departure:
+    return Departure(key, same(tag), same(version))
 
 
 # -- subscriptions --------------------------------------------------------------------------------------------------
@@ -178,33 +187,29 @@ def subscription_row(record: SubscriptionRecord) -> Row:
     )
 
 
-def subscription_of(row: Row, keys: dict[DeviceKey, DeviceKey]) -> SubscriptionRecord:
-    """The flow comes back without a connection number: a connection does not outlive the process.
-
-    keys: those that other records have, to be shared.
-    """
+def subscription_of(same: Same, row: Row) -> SubscriptionRecord:
+    """The flow comes back without a connection number: a connection does not outlive the process."""
     call_id, local_tag, remote_tag, owner, watcher, device, local_uri, remote_uri, remote_target, *rest = row
     route_set, local_cseq, remote_cseq, package, event_id, terms, told, expires_at, *flow = rest
-    key = key_of(owner, watcher, device)
     return SubscriptionRecord(
-        key=keys.setdefault(key, key),
+        key=key_of(same, owner, watcher, device),
         dialog=Dialog(
             call_id=call_id,
             local_tag=local_tag,
             remote_tag=remote_tag,
-            local_uri=intern(local_uri),
-            remote_uri=intern(remote_uri),
+            local_uri=same(local_uri),
+            remote_uri=same(remote_uri),
             remote_target=remote_target,
             route_set=_routes(route_set),
-            local_cseq=local_cseq,
-            remote_cseq=remote_cseq,
+            local_cseq=same(local_cseq),
+            remote_cseq=same(remote_cseq),
         ),
-        package=intern(package),
+        package=same(package),
         event_id=event_id,
         terms=Terms.from_json(terms),
         told=Substate(told) if told else None,
         expires_at=_time(expires_at),
-        flow=_flow(*flow),
+        flow=_flow(same, *flow),
     )
 
 
@@ -218,10 +223,7 @@ def _routes(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
 
 
-@lru_cache(SHARED)
-def _flow(transport: str, local_host: str, local_port: int, remote_host: str, remote_port: int) -> Flow:
-    return Flow(
-        transport=Transport(transport),
-        local=Address(local_host, local_port),
-        remote=Address(remote_host, remote_port),
-    )
+def _flow(same: Same, transport: str, local_host: str, local_port: int, remote_host: str, remote_port: int) -> Flow:
+    local, remote = Address(local_host, same(local_port)), Address(same(remote_host), same(remote_port))
+    flow: Flow = same(Flow(transport=Transport(transport), local=same(local), remote=same(remote)))
+    return flow

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import make_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 NO_PARAMETERS: Mapping[str, Any] = {}
+
+PART = 500
+"""Rows that `parts` gives at a time."""
 
 
 class Transaction(ABC):
@@ -89,6 +92,10 @@ class Database(ABC):
     @abstractmethod
     async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         """The rows that a query finds, as a snapshot."""
+
+    @abstractmethod
+    def parts(self, query: Select[Any]) -> AsyncGenerator[Sequence[Row], None]:
+        """As `rows`, some at a time: for more rows than are wanted in memory at once."""
 
     @abstractmethod
     async def change_tables(self, work: Callable[[Connection], None]) -> None:

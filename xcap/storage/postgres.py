@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from xcap.storage.database import NO_PARAMETERS, Database, Transaction
+from xcap.storage.database import NO_PARAMETERS, PART, Database, Transaction
 from xcap.storage.upserting import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from sqlalchemy import URL, Connection, Select, Table, UpdateBase
 
@@ -58,6 +58,12 @@ class PostgresDatabase(Database):
     async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
         async with self._reading.connect() as connection:
             return await connection.run_sync(lambda inner: _PostgresTransaction(inner).rows(query, parameters))
+
+    async def parts(self, query: Select[Any]) -> AsyncGenerator[Sequence[Row], None]:
+        async with self._engine.connect() as connection:
+            result = await connection.stream(query)
+            async for part in result.partitions(PART):
+                yield [tuple(row) for row in part]
 
     async def change_tables(self, work: Callable[[Connection], None]) -> None:
         async with self._engine.begin() as connection:

@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import NullPool, create_engine, event
 
 from xcap.storage.compiling import compiled
-from xcap.storage.database import NO_PARAMETERS, Database, Transaction
+from xcap.storage.database import NO_PARAMETERS, PART, Database, Transaction
 from xcap.storage.upserting import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from sqlalchemy import Connection, Select, Table, UpdateBase
 
@@ -62,9 +62,13 @@ class SqliteDatabase(Database):
         return await self._in_thread(self._transact, work)
 
     async def rows(self, query: Select[Any], parameters: Parameters = NO_PARAMETERS) -> Sequence[Row]:
-        if self._reading is None:
-            self._reading = self._connect()
-        return _rows(self._reading, query, parameters)
+        return _rows(self._reader(), query, parameters)
+
+    async def parts(self, query: Select[Any]) -> AsyncGenerator[Sequence[Row], None]:
+        made = compiled(query)
+        with contextlib.closing(self._reader().execute(made.sql, made.constants)) as cursor:
+            while part := cursor.fetchmany(PART):
+                yield made.converted(part)
 
     async def change_tables(self, work: Callable[[Connection], None]) -> None:
         await self._in_thread(self._change_tables, work)
@@ -75,6 +79,11 @@ class SqliteDatabase(Database):
             self._reading = None
         await self._in_thread(self._close_writing)
         self._thread.shutdown()
+
+    def _reader(self) -> sqlite3.Connection:
+        if self._reading is None:
+            self._reading = self._connect()
+        return self._reading
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)

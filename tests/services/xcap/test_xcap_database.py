@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import stat
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import Column, DateTime, Integer, LargeBinary, MetaData, String, Table, bindparam, insert, select
 
-from xcap.storage.database import Database, Transaction, open_database
+from xcap.storage.database import PART, Database, Transaction, open_database
 from xcap.storage.upserting import STEPS
 
 if TYPE_CHECKING:
@@ -69,6 +70,23 @@ async def test_a_stored_row_replaces_the_one_of_its_key_and_the_later_one_stays(
     await store(database, [(7, None, b"", "1"), (8, None, b"", "1")])
     await store(database, [(7, None, b"", "2"), (7, None, b"x", "3")])
     assert [tuple(row) for row in await database.rows(_select_all)] == [(7, None, b"x", "3"), (8, None, b"", "1")]
+
+
+@pytest.mark.parametrize("count", [0, 1, PART, 2 * PART + 1])
+async def test_many_rows_come_in_parts(database: Database, count: int) -> None:
+    await store(database, [(n, None, None, None) for n in range(count)])
+    parts = [[row[0] for row in part] async for part in database.parts(_select_all)]
+    assert list(itertools.chain(*parts)) == list(range(count))
+    assert all(len(part) <= PART for part in parts)
+
+
+async def test_reading_may_stop_after_a_part(database: Database) -> None:
+    await store(database, [(n, None, None, None) for n in range(2 * PART)])
+    reading = database.parts(_select_all)
+    assert len(await anext(reading)) == PART
+    await add(database, 9999)
+    await reading.aclose()
+    assert len(await database.rows(_select_all)) == 2 * PART + 1
 
 
 async def test_what_waits_for_the_commit_has_happened_when_a_write_returns(database: Database) -> None:
