@@ -7,6 +7,7 @@ list and the update lists follow: what was asked and decided, what each device a
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
@@ -65,13 +66,15 @@ class ContactCards:
         reconciler: Reconciler,
         clock: Clock,
         pump: Callable[[Followed], object],
+        looked_at: Callable[[Owner], None],
         domains: Sequence[str],
         package: EventPackage = PACKAGE,
         max_devices: int = 16,
         max_pending: int = 200,
         max_requests: int = 1000,
     ) -> None:
-        """pump: sends a follower what is due (`Notifier.pump`).
+        """pump: sends a follower what is due (`Notifier.pump`). looked_at: told of each owner for whom it is found out
+        whether watchers see something else now: after an edit, and when a rule begins or ends.
 
         Limits, answered with 503 and Retry-After: max_devices with which one watcher follows one owner, max_pending
         requests of one watcher that await their owners, max_requests that await one owner.
@@ -87,6 +90,7 @@ class ContactCards:
         self._reconciler = reconciler
         self._clock = clock
         self._pump = pump
+        self._looked_at = looked_at
         self._domains = frozenset(domains)
         self._max_devices = max_devices
         self._max_pending = max_pending
@@ -94,6 +98,8 @@ class ContactCards:
         self._audiences = Audiences()
         self._filtering = Filtering()
         followers.listen(self._came_or_went)
+        self._unsettled: defaultdict[Owner, dict[Followed, None]] = defaultdict(dict)
+        """Who was to be told something while the policy was not at hand: `reconcile` looks at them, whatever changed."""
         self._in_step: dict[Owner, object] = {}
         """The period of the rules (`Rulings.period`) that all followers of an owner were last gone through in."""
         self._changes: dict[Owner, datetime.datetime] = {}
@@ -193,6 +199,7 @@ class ContactCards:
         """Show what the decision grants; once for each moment of card and rules."""
         policy = self._authorizer.current(followed.key.owner)
         if policy is None:
+            self._unsettled[followed.key.owner][followed] = None
             return False
         utc = self._clock.utc()
         moment = policy.moment(utc)
@@ -228,6 +235,7 @@ class ContactCards:
         period = policy.rulings.period(self._clock.utc())
         self._note_version(policy)
         self._book_change(policy)
+        self._looked_at(owner)
         behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
         for turn in range(0, len(behind), TURN):
@@ -242,11 +250,12 @@ class ContactCards:
 
     def _behind(self, policy: Policy, in_step: object, period: object) -> Sequence[Followed]:
         """Those who may have to hear, if all were gone through in the period `in_step` last."""
+        unsettled = self._unsettled.pop(policy.owner, ())
         touched = () if in_step is period else policy.rulings.touched_since(in_step)
         if touched is None:
             return self.followers.of(policy.owner)
         named = (each for watcher in touched for each in self.followers.by(policy.owner, watcher))
-        return list(dict.fromkeys([*self._audiences.concerned(policy), *named]))
+        return list(dict.fromkeys([*self._audiences.concerned(policy), *named, *unsettled]))
 
     def _note_version(self, policy: Policy) -> bool:
         """Bring the owner's update list up to date; whether the policy was news."""

@@ -582,6 +582,23 @@ async def test_the_first_change_goes_at_once_and_a_burst_after_it_is_one_notify(
 
 
 @story
+async def test_a_change_that_waits_for_its_pace_is_not_lost_when_its_time_comes_in_the_middle_of_an_edit(
+    world: World,
+) -> None:
+    """The policy is being read at that moment, and nothing in it is news of itself to whoever waited."""
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    world.documents.latency = 0.05
+    world.put_card(ANN, card("2"))
+    await world.pass_time(0.5)
+    world.put_card(ANN, card("3"))
+    await world.pass_time(bob.last.at - HOP + PACKAGE.pace - 0.01 - world.clock.now())
+    world.put_rules(ANN, rules(allow(BOB), allow(CAROL)))
+    await world.pass_time()
+    assert b"tel:3" in holding(bob)
+
+
+@story
 async def test_a_confirmation_does_not_wait_for_the_pace_rfc6446_5_2(world: World) -> None:
     world.put_card(ANN, card("1"))
     bob = await subscribed(world)
