@@ -66,15 +66,13 @@ class ContactCards:
         reconciler: Reconciler,
         clock: Clock,
         pump: Callable[[Followed], object],
-        looked_at: Callable[[Owner], None],
         domains: Sequence[str],
         package: EventPackage = PACKAGE,
         max_devices: int = 16,
         max_pending: int = 200,
         max_requests: int = 1000,
     ) -> None:
-        """pump: sends a follower what is due (`Notifier.pump`). looked_at: told of each owner for whom it is found out
-        whether watchers see something else now: after an edit, and when a rule begins or ends.
+        """pump: sends a follower what is due (`Notifier.pump`).
 
         Limits, answered with 503 and Retry-After: max_devices with which one watcher follows one owner, max_pending
         requests of one watcher that await their owners, max_requests that await one owner.
@@ -90,7 +88,6 @@ class ContactCards:
         self._reconciler = reconciler
         self._clock = clock
         self._pump = pump
-        self._looked_at = looked_at
         self._domains = frozenset(domains)
         self._max_devices = max_devices
         self._max_pending = max_pending
@@ -99,7 +96,7 @@ class ContactCards:
         self._filtering = Filtering()
         followers.listen(self._came_or_went)
         self._unsettled: defaultdict[Owner, dict[Followed, None]] = defaultdict(dict)
-        """Who was to be told something while the policy was not at hand: `reconcile` looks at them, whatever changed."""
+        """Who was to be told something while the policy was not at hand: `reconcile` looks at them in any case."""
         self._in_step: dict[Owner, object] = {}
         """The period of the rules (`Rulings.period`) that all followers of an owner were last gone through in."""
         self._changes: dict[Owner, datetime.datetime] = {}
@@ -235,7 +232,6 @@ class ContactCards:
         period = policy.rulings.period(self._clock.utc())
         self._note_version(policy)
         self._book_change(policy)
-        self._looked_at(owner)
         behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
         for turn in range(0, len(behind), TURN):
