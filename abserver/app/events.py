@@ -159,7 +159,7 @@ class EventSide:
         servers = {each.package.name: each for each in self.servers}
         for record in known.subscriptions:
             if record.package in servers:  # else a program with more packages wrote it
-                self.notifier.resume(restored(record, servers[record.package], self.lists, clock))
+                self.notifier.resume(restored(record, servers[record.package], clock))
         self.contact_cards.hint_all()
 
     def _watcher_infos(self, inner: Inner, clock: Clock, pace: float) -> WatcherInfos:

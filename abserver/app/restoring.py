@@ -10,16 +10,15 @@ from abserver.services.followers import Followed
 if TYPE_CHECKING:
     from abserver.ports import Clock, SubscriptionRecord
     from abserver.services.packages import PackageServer
-    from abserver.services.update_lists import UpdateLists
 
 
-def restored(record: SubscriptionRecord, server: PackageServer, lists: UpdateLists, clock: Clock) -> Followed:
+def restored(record: SubscriptionRecord, server: PackageServer, clock: Clock) -> Followed:
     """The subscription as it was when it was recorded, going on above the CSeq numbers that were reserved for it."""
     now, package, terms = clock.now(), server.package, record.terms
     remaining = (record.expires_at - clock.utc()).total_seconds()
     machine = Subscription(
         expires_at=now + remaining,
-        delivered=lists.held(record.key),
+        delivered=server.acknowledged(record.key),
         told=record.told,
         pace=package.pace,
         quenched=terms.quenched,

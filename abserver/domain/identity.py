@@ -6,6 +6,7 @@ identities with `==`. An `Owner` never passes for a `Watcher`: the types differ,
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NewType
 
@@ -32,6 +33,10 @@ LONGEST = 320
 """Longer text is no address: 64 octets of user, `@` and 255 of domain, the bound that mail has (RFC 5321 §4.5.3.1)."""
 
 
+REMEMBERED = 16_384
+"""Addresses whose normal form is at hand: the same few turn up again and again."""
+
+
 class InvalidAor(ValueError):
     """The text is no SIP address of record."""
 
@@ -39,6 +44,7 @@ class InvalidAor(ValueError):
         super().__init__("not an address: write it as sip:user@domain")
 
 
+@functools.lru_cache(REMEMBERED)
 def parse_aor(text: str) -> Aor:
     """The normal form of a SIP or SIPS URI that names a user.
 

@@ -5,18 +5,22 @@ Accept-Language says nothing here: a resource's state is in the language of whoe
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from abserver.events import codings
-from abserver.sip.headers import quality
+from abserver.sip.grammar import split_list
+from abserver.sip.headers import MediaType, quality
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abserver.events.package import EventPackage
-    from abserver.sip.headers import MediaType
     from abserver.sip.message import Request
+
+REMEMBERED: Final = 1024
+"""Pairs of Accept and Accept-Encoding whose meaning is at hand."""
 
 VCARD: Final = "text/vcard"
 
@@ -59,26 +63,43 @@ def negotiate(request: Request, package: EventPackage) -> Formats | None:
     form beside it, since the first NOTIFY has nothing to patch; only the default form can be patched. Raises
     SipSyntaxError.
     """
-    form = _form(request.accept, package)
-    rows = request.headers.get_all("Accept-Encoding")
-    coding = codings.choose(request.headers.elements("Accept-Encoding") if rows else None)
+    headers = request.headers
+    return _negotiated(
+        tuple(headers.get_all("Accept")),
+        tuple(headers.get_all("Accept-Encoding")),
+        package.body_types,
+        package.patch_type,
+    )
+
+
+@functools.lru_cache(REMEMBERED)
+def _negotiated(
+    accept: tuple[str, ...], accept_encoding: tuple[str, ...], body_types: tuple[str, ...], patch_type: str | None
+) -> Formats | None:
+    """The same, by the rows of the two fields: all phones of a kind say the same."""
+    form = _form([MediaType.parse(each) for each in _elements(accept)] if accept else None, body_types, patch_type)
+    coding = codings.choose(_elements(accept_encoding) if accept_encoding else None)
     if form is None or coding is None:
         return None
     return replace(form, coding=coding.name, always_coded=coding.always)
 
 
-def _form(accept: list[MediaType] | None, package: EventPackage) -> Formats | None:
+def _elements(rows: tuple[str, ...]) -> list[str]:
+    return [element for row in rows if row for element in split_list(row)]
+
+
+def _form(accept: list[MediaType] | None, body_types: tuple[str, ...], patch_type: str | None) -> Formats | None:
     """accept: None when there is no Accept: then the package's default (RFC 6665 §4.1.2.1)."""
-    default = package.body_types[0]
+    default = body_types[0]
     if accept is None:
         return Formats(full=default, patches=False)
     ranges = _fitting(accept)
-    wanted = {name: quality(ranges, name) for name in package.body_types if name != package.patch_type}
+    wanted = {name: quality(ranges, name) for name in body_types if name != patch_type}
     full = max(wanted, key=wanted.__getitem__)
     if wanted[full] <= 0:
         return None
-    named = any(each.name == package.patch_type for each in ranges)  # `*/*` is no promise to keep a copy
-    patches = package.patch_type is not None and named and quality(ranges, package.patch_type) > 0
+    named = any(each.name == patch_type for each in ranges)  # `*/*` is no promise to keep a copy
+    patches = patch_type is not None and named and quality(ranges, patch_type) > 0
     return Formats(full=full, patches=patches and full == default)
 
 

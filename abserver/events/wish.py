@@ -7,8 +7,8 @@ the SUBSCRIBE may change. What packages have in common is read here, by what eac
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from abserver.events import codings, filters
 from abserver.events.codings import BodyTooLarge, UnknownCoding
@@ -40,8 +40,7 @@ WARN_AGENT = "abserver"
 """Who warns, in Warning fields: a pseudonym (RFC 3261 §20.43)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(NamedTuple):
     """One SUBSCRIBE that can be served."""
 
     package: EventPackage

@@ -41,6 +41,9 @@ OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
 
+REMEMBERED_PEERS = 65_536
+"""Hosts of which it is at hand whether they are trusted."""
+
 REFUSAL_TIME = 0.1
 """Seconds after which a failed login is answered: more than any look-up takes, so that the time tells nothing."""
 
@@ -71,6 +74,8 @@ class Authenticator:
         self._domains = tuple(domains)
         self._realm = realm
         self._trusted_peers = tuple(trusted_peers)
+        self._trusted: dict[str, bool] = {}
+        """Whether the peers of late are among them."""
         self._offered = tuple(offered)
         self._throttle = throttle or Throttle()
         self._sleep = sleep
@@ -93,8 +98,14 @@ class Authenticator:
     def _trusts(self, flow: Flow) -> bool:
         if not self._trusted_peers:
             return False
-        peer = ipaddress.ip_address(flow.remote.host)
-        return any(peer in network for network in self._trusted_peers)
+        host = flow.remote.host
+        trusted = self._trusted.get(host)
+        if trusted is None:
+            if len(self._trusted) == REMEMBERED_PEERS:
+                self._trusted.clear()
+            peer = ipaddress.ip_address(host)
+            trusted = self._trusted[host] = any(peer in network for network in self._trusted_peers)
+        return trusted
 
     def _asserted(self, request: Request) -> Watcher | None:
         """The SIP identity that a trusted peer asserts; a tel URI beside it names the same user (RFC 3325 §9.1)."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Entity
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
-    from abserver.ports import Clock, Record
+    from abserver.ports import Clock, DeviceKey, Record
     from abserver.services.authorizing import Authorizer, Policy
     from abserver.services.followers import Followed, Followers
     from abserver.services.outbox import Outbox
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from abserver.services.views import Views
     from abserver.sip.message import Request, Response
     from xcap.ports import CredentialStore
+
+WITHHELD = object()
+"""Settled, but for a change that no trigger asks for: should a NOTIFY leave for another reason, it is to tell it."""
 
 SHOWN = (Handling.ALLOW, Handling.POLITE_BLOCK)
 
@@ -137,7 +140,11 @@ class ContactCards:
 
     def held(self, followed: Followed) -> str | None:
         """What the device acknowledged, if it promises to keep its copy."""
-        return self._lists.held(followed.key) if followed.formats.patches else None
+        return self.acknowledged(followed.key) if followed.formats.patches else None
+
+    def acknowledged(self, key: DeviceKey) -> str | None:
+        """By its update list."""
+        return self._lists.held(key)
 
     def requested(self, followed: Followed, request: Request) -> Sequence[Record] | Response:
         """The relation, changed or not, since the answer promises that it is durable."""
@@ -145,9 +152,9 @@ class ContactCards:
         policy, utc = self._policy(owner), self._clock.utc()
         if self._asks_too_many(policy, watcher, utc):
             return make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))])
-        changed = self._relating.asked(policy, watcher, utc)
+        records: list[Record] = [*self._noted(policy), *self._relating.asked(policy, watcher, utc)]
         relation = self._relating.of(owner, watcher)
-        return changed if changed or relation is None else (relation,)
+        return records if relation is None or relation in records else [*records, relation]
 
     def _policy(self, owner: Owner) -> Policy:
         """The policy that was awaited just now."""
@@ -166,13 +173,19 @@ class ContactCards:
             )
         )
 
-    def subscribed(self, followed: Followed) -> None:
+    def refreshed(self, followed: Followed) -> None:
         """Another SUBSCRIBE is another request, if the relation had ended."""
         policy = self._policy(followed.key.owner)
-        if self._note_version(policy):
-            self.hint(policy.owner)
+        self._outbox.put(*self._noted(policy), *self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
+
+    def _noted(self, policy: Policy) -> Sequence[Record]:
+        """The owner's update list, if this policy is news, which all who follow the owner are to hear of then."""
         self._book_change(policy)
-        self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
+        modified = self._lists.modified(policy, self._clock.utc())
+        if modified is None:
+            return ()
+        self.hint(policy.owner)
+        return (modified,)
 
     def _came_or_went(self, followed: Followed) -> None:
         if not followed.living:
@@ -202,7 +215,7 @@ class ContactCards:
         moment = policy.moment(utc)
         if followed.settled is moment:
             return True
-        asked, followed.settled = followed.settled is None, moment
+        asked, followed.settled = followed.settled is None or followed.machine.behind, moment
         decision = policy.decide(followed.key.watcher, utc)
         if decision.handling in SHOWN:
             self._show(followed, policy.view(decision.grant), decision.grant, asked=asked)
@@ -220,6 +233,8 @@ class ContactCards:
         held_to = self._filtering.held_to(followed, view, asked=asked or machine.standing is not Substate.ACTIVE)
         if held_to is not None:
             machine.set_active(held_to)
+        else:
+            followed.settled = WITHHELD
 
     async def reconcile(self, owner: Owner) -> None:
         """Bring the relations of `owner` and all devices that follow in step with card and rules as they are now."""
@@ -230,8 +245,7 @@ class ContactCards:
             self._outbox.put(*records)
         policy = await self._authorizer.policy(owner)
         period = policy.rulings.period(self._clock.utc())
-        self._note_version(policy)
-        self._book_change(policy)
+        self._outbox.put(*self._noted(policy))
         behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
         for turn in range(0, len(behind), TURN):
@@ -252,13 +266,6 @@ class ContactCards:
             return self.followers.of(policy.owner)
         named = (each for watcher in touched for each in self.followers.by(policy.owner, watcher))
         return list(dict.fromkeys([*self._audiences.concerned(policy), *named, *unsettled]))
-
-    def _note_version(self, policy: Policy) -> bool:
-        """Bring the owner's update list up to date; whether the policy was news."""
-        modified = self._lists.modified(policy, self._clock.utc())
-        if modified is not None:
-            self._outbox.put(modified)
-        return modified is not None
 
     def _book_change(self, policy: Policy) -> None:
         """Have the owner reconciled when a rule begins or ends next; once for each such time."""

@@ -25,7 +25,7 @@ class Filtering:
     """Applies the filters of all followers; whoever has none costs one look."""
 
     def __init__(self) -> None:
-        self._parts: Recent[tuple[str, Criteria], View] = Recent(KEPT)
+        self._parts: Recent[tuple[str, str], View] = Recent(KEPT)
         self._current: dict[Followed, View] = {}
         """The whole view of each follower who has triggers, as of its last `held_to`."""
         self._told: dict[Followed, View] = {}
@@ -34,7 +34,7 @@ class Filtering:
     def held_to(self, followed: Followed, view: View, *, asked: bool) -> View | None:
         """What the follower is held to while `view` is what it may see; None: still to what it was.
 
-        asked: a SUBSCRIBE was accepted, or the follower was shown nothing until now.
+        asked: a NOTIFY is due whatever the triggers say: it follows a SUBSCRIBE, or one that failed, or is the first.
         """
         if followed.terms.body_type != filters.MEDIA_TYPE:
             return view
@@ -60,7 +60,7 @@ class Filtering:
         self._told.pop(followed, None)
 
     def _part(self, view: View, criteria: Criteria) -> View:
-        key = view.tag, criteria
+        key = view.tag, criteria.tag
         part = self._parts.get(key)
         if part is None:
             part = filters.filtered(view, criteria)

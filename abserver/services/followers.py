@@ -87,7 +87,7 @@ class Followed:
         """What the journal is to keep; reserves CSeq numbers. `ceiling` counts only once the record is durable."""
         return SubscriptionRecord(
             key=self.key,
-            dialog=dataclasses.replace(self.dialog, local_cseq=(self.dialog.local_cseq or 0) + CSEQ_BLOCK),
+            dialog=self.dialog.ahead(CSEQ_BLOCK),
             package=self.package.name,
             event_id=self.event_id,
             terms=self.terms,

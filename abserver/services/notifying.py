@@ -72,10 +72,17 @@ class Notifier:
         stale = followed.server.followers.add(followed)
         if stale is not None:
             self._forget(stale)
-        await self.refreshed(followed)
+        if await self._is_ready(followed):
+            self._settle(followed)
 
     async def refreshed(self, followed: Followed) -> None:
-        """A SUBSCRIBE of this subscription was just answered: send what its machine owes."""
+        """A SUBSCRIBE within this subscription was just answered: send what its machine owes."""
+        if await self._is_ready(followed):
+            followed.server.refreshed(followed)
+            self._settle(followed)
+
+    async def _is_ready(self, followed: Followed) -> bool:
+        """Get ready to answer a SUBSCRIBE with a NOTIFY; False if the subscription ended meanwhile."""
         followed.settled = None
         self._book(followed)
         try:
@@ -83,9 +90,7 @@ class Notifier:
         except Exception:
             self._reconciler.hint(followed.server, followed.key.owner)  # the NOTIFY stays owed
             raise
-        if followed.living:  # else it ended meanwhile
-            followed.server.subscribed(followed)
-            self._settle(followed)
+        return followed.living
 
     def resume(self, followed: Followed) -> None:
         """Take in a subscription that the journal remembers; a device that is behind hears, the others do not."""
@@ -100,6 +105,7 @@ class Notifier:
     def dropped(self, followed: Followed) -> None:
         """The subscription ended without a NOTIFY (RFC 5839 §5.2: 204 to an unsubscription)."""
         self._forget(followed)
+        followed.server.ended(followed)
 
     def _forget(self, followed: Followed) -> None:
         followed.server.followers.remove(followed)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from abserver.events.contact_card import Entity
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Notice
-    from abserver.ports import Record
+    from abserver.ports import DeviceKey, Record
     from abserver.services.followers import Followed, Followers
     from abserver.sip.message import Request, Response
 
@@ -40,6 +40,10 @@ class PackageServer(Protocol):
         """The tag of what the device of a new subscription is known to hold already; None if that is nothing."""
         ...
 
+    def acknowledged(self, key: DeviceKey) -> str | None:
+        """The tag of what the device acknowledged last, as far as that outlasts a restart."""
+        ...
+
     def requested(self, followed: Followed, request: Request) -> Sequence[Record] | Response:
         """Note that the watcher asks: what has to be durable before the answer, or the refusal.
 
@@ -47,8 +51,8 @@ class PackageServer(Protocol):
         """
         ...
 
-    def subscribed(self, followed: Followed) -> None:
-        """A SUBSCRIBE of this subscription was accepted and answered; `ready` was awaited just before."""
+    def refreshed(self, followed: Followed) -> None:
+        """A SUBSCRIBE within this subscription was accepted and answered; `ready` was awaited just before."""
         ...
 
     def ended(self, followed: Followed) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abserver.events import codings, filters
@@ -117,7 +116,7 @@ class Subscribing:
         if isinstance(wish, Response):
             respond(wish)
             return
-        wish = replace(wish, expires=self._spread(wish))
+        wish = wish._replace(expires=self._spread(wish))
         watcher = await self._authenticator.identify(request, flow)
         if isinstance(watcher, Response):
             respond(watcher)
@@ -157,7 +156,8 @@ class Subscribing:
         with self._counted(followed):
             await self._outbox.write(*records, *self._reserved(followed))
         respond(self._accepted(request, followed, wish.expires))
-        log.info("subscribed", extra=_ids(followed))
+        if log.isEnabledFor(logging.INFO):
+            log.info("subscribed", extra=_ids(followed))
         await self._notifier.begin(followed)
 
     def _followed(

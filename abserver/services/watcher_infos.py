@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.relation import RelationEvent
     from abserver.events.subscription import Notice
-    from abserver.ports import Clock, Record
+    from abserver.ports import Clock, DeviceKey, Record
     from abserver.services.followers import Followed, Followers
     from abserver.services.reconciling import Reconciler
     from abserver.services.watched import Inner
@@ -124,11 +124,15 @@ class WatcherInfos:
         """None: a subscription begins without a table."""
         return None
 
+    def acknowledged(self, key: DeviceKey) -> str | None:
+        """None: after a restart everything is told again."""
+        return None
+
     def requested(self, followed: Followed, request: Request) -> Sequence[Record]:
         """Nothing is promised but the subscription."""
         return ()
 
-    def subscribed(self, followed: Followed) -> None:
+    def refreshed(self, followed: Followed) -> None:
         """`settle` sees to it."""
 
     def ended(self, followed: Followed) -> None:

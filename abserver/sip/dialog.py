@@ -94,6 +94,20 @@ class Dialog:
     def id(self) -> DialogId:
         return DialogId(self.call_id, self.local_tag, self.remote_tag)
 
+    def ahead(self, numbers: int) -> Dialog:
+        """The dialog as it is after so many more requests of ours."""
+        return Dialog(
+            self.call_id,
+            self.local_tag,
+            self.remote_tag,
+            self.local_uri,
+            self.remote_uri,
+            self.remote_target,
+            self.route_set,
+            (self.local_cseq or 0) + numbers,
+            self.remote_cseq,
+        )
+
     def next_request(self, method: str) -> Request:
         """Begin our next request within the dialog; it takes the next CSeq number (§12.2.1.1).
 

@@ -698,3 +698,24 @@ async def test_a_change_that_no_trigger_asks_for_is_kept_back_until_one_does_rfc
     await world.pass_time(5)
     assert b"tel:99" in holding(bob)
     assert b"tel:2" in holding(bob)
+
+
+@story
+async def test_a_notify_that_leaves_for_another_reason_tells_what_was_kept_back(world: World) -> None:
+    """What was sent before may never have arrived, and may show what the owner took back since."""
+    world.put_card(ANN, card("1"))
+    bob = await filtering(world, WHEN_TEL_COMES)
+    world.put_card(ANN, card("1").replace(b"</vcard>", b"<tel><uri>tel:9</uri></tel></vcard>"))
+    await world.pass_time(5)
+    public = b"<parameters><x-level><text>public</text></x-level></parameters>"
+    bob.answers.append((500, []))
+    world.put_card(ANN, card("1").replace(b"</vcard>", b"<tel>%s<uri>tel:99</uri></tel></vcard>" % public))
+    await world.pass_time(5)
+    assert b"tel:99" in bob.last.body
+    world.put_card(ANN, card("2"))
+    await world.pass_time(100)
+    assert b"tel:99" not in bob.last.body
+    assert b"tel:2" in bob.last.body
+    world.put_card(ANN, card("3"))
+    await world.pass_time(5)
+    assert b"tel:3" not in bob.last.body
