@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
+    DecisionRecord,
     Departure,
     DeviceRecord,
     OwnerRecord,
@@ -25,7 +26,7 @@ from abserver.ports import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from abserver.ports import Journal, Record
 
@@ -34,17 +35,17 @@ log = logging.getLogger(__name__)
 MOST = 2_000
 """Records in one write: their rows are made in one go, which takes a millisecond or two from all other work."""
 
-MUCH = 20_000
-"""Waiting records among which it is worth looking for those that are out of date."""
+MUCH = 250_000
+"""Records that may wait before those that are out of date are looked for: more than a burst, less than 50 MB."""
 
 
 class Outbox:
     """Writes to the journal one batch after the other; while one is on its way the next one collects."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, much: int = MUCH) -> None:
         self._journal = journal
         self._waiting: list[Record] = []
-        self._much = MUCH
+        self._least = self._much = much
         self._under_way = 0
         """Writes of records that were put."""
         self._filled = asyncio.Event()
@@ -61,7 +62,7 @@ class Outbox:
         self._waiting += records
         if len(self._waiting) >= self._much:
             self._waiting = _last_of_each(self._waiting)
-            self._much = max(MUCH, 2 * len(self._waiting))
+            self._much = max(self._least, 2 * len(self._waiting))
 
     async def write(self, *records: Record) -> None:
         """Write `records` after all that was put before; returns when they are durable. Raises the journal's errors."""
@@ -102,26 +103,20 @@ def _last_of_each(records: Iterable[Record]) -> list[Record]:
     """Of the records of one key the last; a view stays before the records that name it."""
     last: dict[Hashable, Record] = {}
     for record in records:
-        key = _key(record)
+        key = _KEYS[type(record)](record)
         if not isinstance(record, View):
             last.pop(key, None)
         last.setdefault(key, record)
     return list(last.values())
 
 
-def _key(record: Record) -> Hashable:
-    match record:
-        case DeviceRecord(key=key) | Departure(key=key):
-            return type(record), key
-        case SubscriptionRecord(dialog=dialog):
-            return SubscriptionRemoved, dialog.id
-        case SubscriptionRemoved():
-            return SubscriptionRemoved, record
-        case Relation(owner=owner, watcher=watcher):
-            return Relation, owner, watcher
-        case OwnerRecord(owner=owner):
-            return OwnerRecord, owner
-        case View(tag=tag):
-            return View, tag
-        case decision:
-            return id(decision)  # all of them are kept
+_KEYS: Mapping[type[Record], Callable[[Any], Hashable]] = {
+    Relation: lambda record: (Relation, record.owner, record.watcher),
+    OwnerRecord: lambda record: (OwnerRecord, record.owner),
+    DeviceRecord: lambda record: (DeviceRecord, record.key),
+    Departure: lambda record: (Departure, record.key),
+    SubscriptionRecord: lambda record: (SubscriptionRecord, record.dialog.id),
+    SubscriptionRemoved: lambda record: (SubscriptionRecord, record),
+    DecisionRecord: id,  # all of them are kept
+    View: lambda view: (View, view.tag),
+}

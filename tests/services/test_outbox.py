@@ -20,12 +20,14 @@ from abserver.ports import (
     SubscriptionRecord,
     SubscriptionRemoved,
 )
-from abserver.services.outbox import MOST, MUCH, Outbox
+from abserver.services.outbox import MOST, Outbox
 from abserver.sip.dialog import Dialog
 from abserver.sip.transport import Address, Flow, Transport
 from tests.support.documents import ANN, BOB, DAN
 from tests.support.virtual_time import BEGINNING
 from tests.support.world import World, story
+
+MUCH = 2 * MOST
 
 RELATION = Relation(ANN, BOB, RelationState.CONFIRMED, frozenset(), None, BEGINNING, None, None)
 
@@ -41,9 +43,9 @@ def record(version: int) -> OwnerRecord:
     return OwnerRecord(owner=ANN, version=version, modified_at=BEGINNING, card_etag=None, rules_etag=None)
 
 
-def running(world: World, latency: float = 0.1) -> Outbox:
+def running(world: World, latency: float = 0.1, much: int = 100 * MOST) -> Outbox:
     world.journal.latency = latency
-    outbox = Outbox(world.journal)
+    outbox = Outbox(world.journal, much)
     world.background.append(asyncio.create_task(outbox.run()))
     return outbox
 
@@ -82,7 +84,7 @@ async def test_a_flood_is_cut_into_writes_of_bounded_size(world: World) -> None:
 @story
 async def test_of_a_flood_only_what_is_in_force_waits(world: World) -> None:
     """While the journal is slow, what waits for it is bounded by what the server has."""
-    outbox = running(world, latency=10.0)
+    outbox = running(world, latency=10.0, much=MUCH)
     outbox.put(record(0))
     await world.pass_time(1)
     view, key = View(b"", "t"), DeviceKey(ANN, BOB, "d")
@@ -111,7 +113,7 @@ async def test_of_a_flood_only_what_is_in_force_waits(world: World) -> None:
 
 @story
 async def test_a_removal_takes_the_place_of_a_subscription(world: World) -> None:
-    outbox = running(world, latency=10.0)
+    outbox = running(world, latency=10.0, much=MUCH)
     outbox.put(record(0))
     await world.pass_time(1)
     dialog = subscription("").dialog
