@@ -6,6 +6,7 @@ replaced is not shown it again, whether or not the notifier has come round to th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, Owner, Watcher, parse_aor
@@ -15,10 +16,12 @@ from xcap.core.etag import etag_of
 from xcap.ports import Computed, DocumentKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from abserver.domain.identity import Aor
+    from abserver.domain.relation import RelationEvent
     from abserver.domain.view import View
+    from abserver.events.xcap_diff.selections import Tree
     from abserver.ports import Clock, Journal
     from abserver.services.authorizing import Authorizer
     from abserver.services.outbox import Outbox
@@ -92,6 +95,56 @@ class RelationLists:
         key = DocumentKey(auid, user, relations.NAME)
         document = await self.load(key, None)
         return [] if document is None else [(key, document.etag)]
+
+
+class ComputedChanges:
+    """Tells which of these documents may be others now. A hint: whether they are is found out by reading them."""
+
+    def __init__(self, relating: Relating, changed: Callable[[DocumentKey], None]) -> None:
+        """changed: told of each document that may have changed."""
+        self._relating = relating
+        self._changed = changed
+        self._readers: defaultdict[Owner, set[Watcher]] = defaultdict(set)
+        """Of those whose shared cards somebody wants to hear of: who follows each owner."""
+        self._interesting: set[Watcher] = set()
+
+    def interest(self, tree: Tree, *, begins: bool) -> None:
+        """Somebody wants to hear of documents in this tree from now on, or nobody does any more."""
+        user = _user(tree[1])
+        if tree[0] != shared_cards.AUID or user is None:
+            return
+        watcher = Watcher(user)
+        if begins:
+            self._interesting.add(watcher)
+        else:
+            self._interesting.discard(watcher)
+        for owner in self._relating.followed(watcher):
+            if begins:
+                self._readers[owner].add(watcher)
+            else:
+                self._forget(owner, watcher)
+
+    def _forget(self, owner: Owner, watcher: Watcher) -> None:
+        self._readers[owner].discard(watcher)
+        if not self._readers[owner]:
+            del self._readers[owner]
+
+    def card_changed(self, owner: Owner) -> None:
+        """The card or the rules of `owner` changed, or what the rules say at this time."""
+        for watcher in self._readers.get(owner, ()):
+            self._changed(_shared(owner, watcher))
+
+    def related(self, event: RelationEvent) -> None:
+        """A relation changed, or is new (`Relating.on_change`)."""
+        owner, watcher = event.new.owner, event.new.watcher
+        if watcher in self._interesting:
+            self._readers[owner].add(watcher)
+            self._changed(_shared(owner, watcher))
+        self._changed(DocumentKey(relations.AUID, owner, relations.NAME))
+
+
+def _shared(owner: Owner, watcher: Watcher) -> DocumentKey:
+    return DocumentKey(shared_cards.AUID, watcher, shared_cards.name_of(owner))
 
 
 def _user(xui: str | None) -> Aor | None:

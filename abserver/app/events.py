@@ -10,14 +10,17 @@ import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abserver.app.computed import RelationLists, SharedCards
+from abserver.app.computed import ComputedChanges, RelationLists, SharedCards
 from abserver.app.restoring import restored
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.domain.usages import RELATIONS, SHARED_CARDS
 from abserver.events.contact_card import PACKAGE
+from abserver.events.xcap_diff.package import PACE as XCAP_DIFF_PACE
+from abserver.events.xcap_diff.package import xcap_diff
 from abserver.services.authorizing import Authorizer
 from abserver.services.collecting import Collector
 from abserver.services.contact_cards import ContactCards
+from abserver.services.document_changes import DocumentChanges
 from abserver.services.followers import Followers
 from abserver.services.giving_up import GivingUp
 from abserver.services.notifying import Notifier
@@ -30,12 +33,17 @@ from abserver.services.views import Views
 from abserver.services.watched import CardWatchers, InfoWatchers
 from abserver.services.watcher_infos import WatcherInfos
 from abserver.sip.transport import Address, Flow, Transport
+from xcap.sources import computed_from
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
+    from abserver.app.library import Library
     from abserver.bus.local import LocalBus
+    from abserver.domain.identity import Owner
+    from abserver.domain.relation import RelationEvent
     from abserver.events.package import EventPackage
+    from abserver.events.xcap_diff.selections import Tree
     from abserver.ports import Clock, Documents, Journal, SipSender, Snapshot
     from abserver.services.authenticating import Authenticator
     from abserver.services.followers import Followed
@@ -63,6 +71,7 @@ class Shells:
     sender: SipSender
     journal: Journal
     documents: Documents
+    library: Library
     users: CredentialStore
     clock: Clock
     bus: LocalBus
@@ -81,6 +90,7 @@ class EventSide:
         default_levels: Mapping[str, str] = DEFAULT_LEVELS,
         contact_card: EventPackage = PACKAGE,
         winfo_pace: float = 5.0,
+        xcap_diff_pace: float = XCAP_DIFF_PACE,
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         max_pending: int = 200,
@@ -96,7 +106,7 @@ class EventSide:
         """
         clock, followers = shells.clock, Followers()
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
-        self.relating = Relating(followers, known.relations, on_change=lambda event: self.watcher_infos.related(event))
+        self.relating = Relating(followers, known.relations, on_change=self._related)
         self.authorizer = Authorizer(shells.documents, default_levels)
         self.outbox = Outbox(shells.journal)
         self.collector = Collector(shells.journal, self.outbox, self.lists)
@@ -123,6 +133,7 @@ class EventSide:
             domains=domains,
             package=contact_card,
             max_pending=max_pending,
+            looked_at=self._looked_at,
             max_requests=max_requests,
         )
         self.giving_up = GivingUp(
@@ -136,7 +147,34 @@ class EventSide:
         watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
         self.watcher_infos = self._watcher_infos(watchers, clock, winfo_pace)
         winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock, winfo_pace)
-        self.servers: Sequence[PackageServer] = [self.contact_cards, self.watcher_infos, winfo_of_winfo]
+        self.computed: Mapping[str, DocumentSource] = shells.library.sources(
+            {
+                SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
+                RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, shells.journal, clock),
+            }
+        )
+        """Where computed documents come from, by their usage."""
+        self.document_changes = DocumentChanges(
+            followers=Followers(),
+            catalog=shells.library.catalog(),
+            reader=shells.library.reader(self.computed),
+            rest_on=computed_from,
+            on_interest=self._interest,
+            acknowledged=self.lists.held,
+            outbox=self.outbox,
+            reconciler=self.reconciler,
+            clock=clock,
+            pump=self.notifier.pump,
+            domains=domains,
+            package=xcap_diff(pace=xcap_diff_pace),
+        )
+        self.computed_changes = ComputedChanges(self.relating, self.document_changes.changed)
+        self.servers: Sequence[PackageServer] = [
+            self.contact_cards,
+            self.watcher_infos,
+            winfo_of_winfo,
+            self.document_changes,
+        ]
         self.subscribing = Subscribing(
             authenticator=authenticator,
             servers=self.servers,
@@ -148,19 +186,28 @@ class EventSide:
             max_devices=max_devices,
             jitter=jitter,
         )
-        self.computed: Mapping[str, DocumentSource] = {
-            SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
-            RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, shells.journal, clock),
-        }
-        """The documents that show what is known here, by their usage."""
         shells.bus.subscribe(self.authorizer.forget)
         shells.bus.subscribe(self.contact_cards.hint)
         shells.bus.subscribe(self.watcher_infos.hint)
+        shells.bus.subscribe(self.computed_changes.card_changed)
+        shells.bus.subscribe_changes(lambda change: self.document_changes.changed(change.key))
         servers = {each.package.name: each for each in self.servers}
         for record in known.subscriptions:
             if record.package in servers:  # else a program with more packages wrote it
                 self.notifier.resume(restored(record, servers[record.package], clock))
         self.contact_cards.hint_all()
+
+    # What is joined in a circle: these are called only after all of it is there.
+
+    def _looked_at(self, owner: Owner) -> None:
+        self.computed_changes.card_changed(owner)
+
+    def _interest(self, tree: Tree, *, begins: bool) -> None:
+        self.computed_changes.interest(tree, begins=begins)
+
+    def _related(self, event: RelationEvent) -> None:
+        self.watcher_infos.related(event)
+        self.computed_changes.related(event)
 
     def _watcher_infos(self, inner: Inner, clock: Clock, pace: float) -> WatcherInfos:
         return WatcherInfos(

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, parse_aor
-from abserver.domain.usages import all_usages
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
 from xcap.http.tls import Tls
 from xcap.ports import StoreLimits
 from xcap.service import XcapService
-from xcap.sources import standard_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abserver.app.library import Library
     from abserver.app.logins import Logins
     from abserver.app.stores import Stores
     from abserver.config import Settings
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 def http_side(
     settings: Settings,
     stores: Stores,
-    computed: Mapping[str, DocumentSource],
+    library: Library,
+    sources: Mapping[str, DocumentSource],
     sink: ChangeSink,
     logins: Logins,
     clock: Clock,
@@ -33,9 +33,8 @@ def http_side(
     """The document server.
 
     sink: told of all changes.
-    computed: AUID -> where the documents come from that the server itself makes of what it knows.
+    sources: AUID -> where its computed documents come from.
     """
-    usages = all_usages(settings.http.auid_aliases)
     rules = AuthenticationRules(
         domains=settings.server.domains,
         realm=settings.auth.realm,
@@ -50,21 +49,19 @@ def http_side(
             return False
 
     service = XcapService(
-        usages,
-        stores.documents,
+        library.usages,
+        library.store,
         sink,
-        sources=standard_sources(
-            usages, stores.documents, settings.http.xcap_root_uri or settings.http.xcap_root, computed
-        ),
+        sources=sources,
         in_use=is_user,
         is_user=is_user,
-        trusted=settings.auth.trusted_users,
+        trusted=library.trusted,
     )
     return XcapApp(
         service,
         DigestAuthenticator(stores.credentials, logins.nonces, rules, logins.throttle, clock=clock.now),
         settings.http.xcap_root,
-        usages,
+        library.usages,
     )
 
 

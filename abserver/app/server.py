@@ -14,11 +14,14 @@ from abserver.app.clock import SystemClock
 from abserver.app.documents import CardChanges, XcapDocuments
 from abserver.app.events import EventSide, Shells
 from abserver.app.http_side import certificate, http_side, store_limits
+from abserver.app.library import Library
 from abserver.app.logins import Logins
 from abserver.app.stores import open_stores
 from abserver.bus.local import LocalBus
+from abserver.domain.usages import all_usages
 from abserver.events.contact_card import PACKAGE
 from abserver.events.rates import Limits
+from abserver.events.xcap_diff.selections import Root
 from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from abserver.config import Settings
     from abserver.events.package import EventPackage
     from abserver.ports import Clock, Snapshot
+    from abserver.sip.transport import Address
     from xcap.http.tls import Tls
 
 
@@ -76,10 +80,16 @@ class Server:
         stores = await started.enter_async_context(open_stores(settings.storage.url, store_limits(settings)))
         await stores.journal.collect()
         logins = Logins.of(settings)
-        sip, events = event_side(settings, stores, await stores.journal.load(), logins, bus, clock)
+        listener = bind(socket.SOCK_STREAM, settings.http.listen)
+        started.callback(listener.close)
+        place = f"{'https' if self._certificate else 'http'} {bound_address(listener)}{settings.http.xcap_root}"
+        library = library_of(settings, stores, bound_address(listener))
+        sip, events = event_side(settings, stores, await stores.journal.load(), library, logins, bus, clock)
         changes = CardChanges(bus.publish, rests_on=events.authorizer.rests_on, edited=events.relating.edited)
-        documents = http_side(settings, stores, events.computed, changes, logins, clock)
-        http = HttpServer(documents, tls=self._certificate)
+        bus.subscribe_changes(changes.changed)
+        http = HttpServer(
+            http_side(settings, stores, library, events.computed, bus, logins, clock), tls=self._certificate
+        )
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
         self._spawn(started, events.outbox.run())
@@ -88,14 +98,9 @@ class Server:
             self._spawn(started, work)
         await sip.start()
         started.push_async_callback(sip.stop)
-        listener = bind(socket.SOCK_STREAM, settings.http.listen)
-        scheme, place = "https" if self._certificate else "http", bound_address(listener)
         await http.start([listener])
         started.push_async_callback(http.stop)
-        self.ready = (
-            *(f"sip {each}" for each in sip.ready),
-            f"{scheme} {place}{settings.http.xcap_root}",
-        )
+        self.ready = (*(f"sip {each}" for each in sip.ready), place)
 
     def _spawn(self, started: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -103,8 +108,28 @@ class Server:
         started.push_async_callback(_cancelled, task)
 
 
+def library_of(settings: Settings, stores: Stores, listener: Address) -> Library:
+    """The documents. listener: where HTTP is listened at, which stands in for the XCAP root if none is configured."""
+    http, scheme = settings.http, "https" if settings.http.tls_certificate else "http"
+    everywhere = ipaddress.ip_address(listener.host).is_unspecified
+    place = f"{settings.server.domains[0]}:{listener.port}" if everywhere else str(listener)
+    return Library(
+        store=stores.documents,
+        usages=all_usages(http.auid_aliases),
+        root=Root(http.xcap_root_uri or f"{scheme}://{place}{http.xcap_root}"),
+        listed_root=http.xcap_root_uri or http.xcap_root,
+        trusted=settings.auth.trusted_users,
+    )
+
+
 def event_side(
-    settings: Settings, stores: Stores, known: Snapshot, logins: Logins, bus: LocalBus, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    known: Snapshot,
+    library: Library,
+    logins: Logins,
+    bus: LocalBus,
+    clock: Clock,
 ) -> tuple[SipDriver, EventSide]:
     """SIP and the services behind it; `known` is what the journal remembers."""
     sip = SipDriver(
@@ -128,6 +153,7 @@ def event_side(
             sender=sip,
             journal=stores.journal,
             documents=XcapDocuments(stores.documents),
+            library=library,
             users=stores.credentials,
             clock=clock,
             bus=bus,
@@ -138,6 +164,7 @@ def event_side(
         default_levels=settings.cards.default_levels,
         contact_card=contact_card_package(settings),
         winfo_pace=settings.notify.winfo_pace,
+        xcap_diff_pace=settings.notify.xcap_diff_pace,
         max_subscriptions=settings.subscriptions.max_subscriptions,
         max_devices=settings.subscriptions.max_devices,
         max_pending=settings.subscriptions.max_pending,

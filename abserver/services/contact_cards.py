@@ -69,13 +69,15 @@ class ContactCards:
         reconciler: Reconciler,
         clock: Clock,
         pump: Callable[[Followed], object],
+        looked_at: Callable[[Owner], None],
         domains: Sequence[str],
         package: EventPackage = PACKAGE,
         max_devices: int = 16,
         max_pending: int = 200,
         max_requests: int = 1000,
     ) -> None:
-        """pump: sends a follower what is due (`Notifier.pump`).
+        """pump: sends a follower what is due (`Notifier.pump`). looked_at: told of each owner for whom it is found out
+        whether watchers see something else now: after an edit, and when a rule begins or ends.
 
         Limits, answered with 503 and Retry-After: max_devices with which one watcher follows one owner, max_pending
         requests of one watcher that await their owners, max_requests that await one owner.
@@ -91,6 +93,7 @@ class ContactCards:
         self._reconciler = reconciler
         self._clock = clock
         self._pump = pump
+        self._looked_at = looked_at
         self._domains = frozenset(domains)
         self._max_devices = max_devices
         self._max_pending = max_pending
@@ -246,6 +249,7 @@ class ContactCards:
         policy = await self._authorizer.policy(owner)
         period = policy.rulings.period(self._clock.utc())
         self._outbox.put(*self._noted(policy))
+        self._looked_at(owner)
         behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
         for turn in range(0, len(behind), TURN):

@@ -406,8 +406,8 @@ async def test_two_devices_of_one_watcher_are_kept_apart(world: World) -> None:
     [
         ({"Accept": "application/pidf+xml"}, 406, "Accept", f"{XCARD}, {PATCH}, {VCARD}"),
         ({"Expires": "5"}, 423, "Min-Expires", "60"),
-        ({"Event": "presence"}, 489, "Allow-Events", "contact-card"),
-        ({"Event": None}, 489, "Allow-Events", "contact-card"),
+        ({"Event": "presence"}, 489, "Allow-Events", "contact-card, xcap-diff"),
+        ({"Event": None}, 489, "Allow-Events", "contact-card, xcap-diff"),
         ({"Require": "eventlist"}, 420, "Unsupported", "eventlist"),
         ({"Expires": "soon"}, 400, None, None),
         ({"Contact": None}, 400, None, None),
@@ -510,7 +510,7 @@ async def test_options_tells_what_is_served_rfc3261_11_2(world: World) -> None:
     response = await bob.send(bare_request("OPTIONS"))
     assert response.status == 200
     assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS"
-    assert response.headers.get("Allow-Events") == "contact-card"
+    assert response.headers.get("Allow-Events") == "contact-card, xcap-diff"
 
 
 def bare_request(method: str) -> Request:

@@ -17,6 +17,7 @@ from abserver.sip.message import Headers, Request, Response
 from abserver.sip.uas import Capabilities, make_response
 from tests.support.network import SimNode
 from tests.support.server import ADDRESS
+from xcap.core.xcapdiff import MEDIA_TYPE as XCAP_DIFF
 
 if TYPE_CHECKING:
     from abserver.domain.identity import Owner, Watcher
@@ -89,7 +90,7 @@ class Phone:
         self.responses: list[Response] = []
         self._subscribe: Request | None = None
         self._names = itertools.count(1)
-        body_types = (*PACKAGE.body_types, WATCHERINFO)
+        body_types = (*PACKAGE.body_types, WATCHERINFO, XCAP_DIFF)
         self._node = SimNode(network, address, self._handle, Capabilities(("NOTIFY",), body_types=body_types))
 
     async def start(self) -> None:
@@ -126,10 +127,11 @@ class Phone:
         self._subscribe = Request("SUBSCRIBE", owner, headers, body)
         return await self._send(self._subscribe, fields)
 
-    async def refresh(self, **fields: str | None) -> Response:
+    async def refresh(self, body: bytes = b"", /, **fields: str | None) -> Response:
         """Subscribe within the dialog."""
         assert self.dialog is not None
-        return await self._send(self.dialog.next_request("SUBSCRIBE"), fields)
+        request = self.dialog.next_request("SUBSCRIBE")
+        return await self._send(Request(request.method, request.uri, request.headers, body), fields)
 
     async def unsubscribe(self) -> Response:
         return await self.refresh(Expires="0")

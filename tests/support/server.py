@@ -8,12 +8,16 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from abserver.app.events import EventSide, Shells
+from abserver.app.library import Library
 from abserver.bus.local import LocalBus
+from abserver.domain.usages import all_usages
+from abserver.events.xcap_diff.selections import Root
 from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
 from abserver.sip.transport import Address
 from tests.support.network import SimNode
 from xcap.core.digest import Nonces
+from xcap.service import XcapService
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -22,10 +26,11 @@ if TYPE_CHECKING:
     from abserver.ports import Clock
     from tests.support.fakes import MemoryDocuments, MemoryJournal
     from tests.support.network import Network
-    from xcap.ports import CredentialStore
+    from xcap.ports import CredentialStore, DocumentStore
 
 ADDRESS = Address("10.0.0.1", 5060)
 DOMAIN = "example.com"
+XCAP_ROOT = "https://xcap.example.com/xcap-root/"
 TRUSTED = (ip_network("10.9.0.0/16"),)
 """Whose P-Asserted-Identity counts."""
 
@@ -51,12 +56,14 @@ class SimServer:
         users: CredentialStore,
         clock: Clock,
         limits: Limits,
+        store: DocumentStore,
     ) -> None:
         self.journal = journal.opened()
         self._documents = documents
         self._users = users
         self._clock = clock
         self._limits = limits
+        self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self.node = SimNode(
             network,
@@ -69,11 +76,14 @@ class SimServer:
         await self.journal.collect()
         known = await self.journal.load()
         bus = self._bus = LocalBus()
+        self.usages = usages = all_usages()
+        library = Library(store=self._store, usages=usages, root=Root(XCAP_ROOT), listed_root=XCAP_ROOT)
         self.events = EventSide(
             Shells(
                 sender=self.node,
                 journal=self.journal,
                 documents=self._documents,
+                library=library,
                 users=self._users,
                 clock=self._clock,
                 bus=bus,
@@ -91,6 +101,7 @@ class SimServer:
         self.followers = self.events.contact_cards.followers
         self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
         self.outbox, self.collector = self.events.outbox, self.events.collector
+        self.xcap = XcapService(usages, self._store, bus, sources=self.events.computed)
         self._documents.publish = self._edited
         for work in (self.events.outbox.run(), *self.events.work()):
             self._spawn(work)

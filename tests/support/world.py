@@ -26,8 +26,11 @@ from tests.support.network import Network, SimNode
 from tests.support.phone import Phone
 from tests.support.server import ADDRESS, DOMAIN, Limits, SimServer
 from tests.support.virtual_time import VirtualTimeLoop
+from xcap.core.etag import Conditions
+from xcap.core.uri import ResourceUri
 from xcap.ports import Credential
-from xcap.storage.memory import MemoryCredentialStore
+from xcap.service import Representation
+from xcap.storage.memory import MemoryCredentialStore, MemoryDocumentStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from abserver.ports import RequestHandler
     from abserver.sip.trace import Tracer
     from abserver.sip.uas import Capabilities
+    from xcap.ports import DocumentKey
 
 Parameters = ParamSpec("Parameters")
 
@@ -55,6 +59,8 @@ class World:
         self.journal = MemoryJournal(latency=0.002)
         self.documents = MemoryDocuments()
         self.users = MemoryCredentialStore()
+        self.store = MemoryDocumentStore()
+        """Documents that no rules rest on: what stories say of cards and rules is in `documents`."""
         self.limits = Limits()
         self.expected_errors: set[str] = set()
         """Messages that the log may have at level error."""
@@ -76,7 +82,9 @@ class World:
 
     async def start(self) -> None:
         """Let the server live, on what its journal and documents hold."""
-        self._server = SimServer(self.network, self.journal, self.documents, self.users, self.clock, self.limits)
+        self._server = SimServer(
+            self.network, self.journal, self.documents, self.users, self.clock, self.limits, self.store
+        )
         await self._server.start()
 
     async def kill(self) -> None:
@@ -101,6 +109,23 @@ class World:
 
     def put_rules(self, owner: Owner, content: bytes | None) -> None:
         self.documents.put_rules(owner, content)
+
+    async def put(self, key: DocumentKey, content: bytes, *, node: str | None = None) -> str:
+        """Have the user put a document, or an element of it, by XCAP; its etag."""
+        usage = next(each for each in self.server.usages if each.auid == key.auid)
+        media_type = usage.media_type if node is None else "application/xcap-el+xml"
+        resource = ResourceUri(key, node)
+        return (await self.server.xcap.put(str(key.user), resource, content, media_type, Conditions())).etag
+
+    async def delete(self, key: DocumentKey, *, node: str | None = None) -> None:
+        """Have the user delete a document, or a node of it, by XCAP."""
+        await self.server.xcap.delete(str(key.user), ResourceUri(key, node), Conditions())
+
+    async def get(self, user: str, key: DocumentKey) -> Representation:
+        """What a GET of the document by this user is answered. Raises XcapError."""
+        found = await self.server.xcap.get(user, ResourceUri(key), Conditions())
+        assert isinstance(found, Representation)
+        return found
 
     async def pass_time(self, seconds: float = MOMENT) -> None:
         """Let time pass, and everything happen that falls into it."""

@@ -11,23 +11,30 @@ from xcap.core.xcapdiff import MEDIA_TYPE, Processing
 
 PACE = 5.0
 """Seconds: "SHOULD NOT generate notifications for a single subscription at a rate of more than once every five
-seconds" (§4.10), so no subscriber can ask for more."""
+seconds" (§4.10)."""
 
-PARAMETER = "diff-processing"
 
-PACKAGE = EventPackage(
-    name="xcap-diff",
-    default_expires=3600,
-    min_expires=60,
-    max_expires=86400,
-    body_types=(MEDIA_TYPE,),
-    subscribe_types=(RESOURCE_LISTS,),
-    max_body=65_536,
-    processing=PARAMETER,
-    several=True,
-    pace=PACE,
-    limits=replace(LIMITS, max_rate=1 / PACE),
-)
+def xcap_diff(*, pace: float = PACE) -> EventPackage:
+    """The package.
+
+    pace: seconds between two NOTIFYs to one subscriber; none gets more by asking (RFC 6446 §5.3). 0 is no distance.
+    """
+    return EventPackage(
+        name="xcap-diff",
+        default_expires=3600,
+        min_expires=60,
+        max_expires=86400,
+        body_types=(MEDIA_TYPE,),
+        subscribe_types=(RESOURCE_LISTS,),
+        max_body=65_536,
+        processing="diff-processing",
+        several=True,
+        pace=pace,
+        limits=replace(LIMITS, max_rate=1 / pace) if pace else LIMITS,
+    )
+
+
+PACKAGE = xcap_diff()
 
 
 def processing_of(wish: str | None) -> Processing:

@@ -150,9 +150,9 @@ class Catalog:
 
     def __init__(self, usages: Usages, canonical: Callable[[DocumentKey], DocumentKey], root: Root) -> None:
         """canonical: the key by which a document is known, from any key that leads to it."""
+        self.root = root
         self._usages = usages
         self._canonical = canonical
-        self._root = root
         self._auids = [usage.auid for usage in usages]
 
     def everything_of(self, user: str) -> Selections:
@@ -171,7 +171,7 @@ class Catalog:
         collections: list[Collection] = []
         names = sorted(set(listed))
         for uri in listed:
-            relative = self._root.relative(uri) if uri else None
+            relative = self.root.relative(uri) if uri else None
             match None if relative is None else self._resource(relative, user):
                 case Collection() as collection:
                     collections.append(collection)

@@ -6,7 +6,7 @@ import pytest
 
 from abserver.domain.usages import OURS, shared_cards
 from abserver.events.xcap_diff.lists import MAX_ENTRIES, InvalidList, TooManyEntries, read_list
-from abserver.events.xcap_diff.package import PACKAGE, processing_of
+from abserver.events.xcap_diff.package import PACKAGE, processing_of, xcap_diff
 from abserver.events.xcap_diff.selections import Catalog, Root, Selections
 from xcap.core.usage import Usages
 from xcap.core.usages import STANDARD
@@ -102,6 +102,7 @@ def test_rfc5875_4_the_package_has_the_names_and_numbers_of_the_rfc() -> None:
     assert PACKAGE.subscribe_types == ("application/resource-lists+xml",)
     assert PACKAGE.pace == 5
     assert PACKAGE.limits.max_rate == 1 / 5
+    assert xcap_diff(pace=0).limits.max_rate > 1 / 5
 
 
 # -- the root -------------------------------------------------------------------------------------------------------
