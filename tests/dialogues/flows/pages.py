@@ -119,21 +119,28 @@ def _given(given: Given) -> str:
 
 
 def _ladder(arrows: Sequence[Arrow], actors: Sequence[str]) -> str:
-    short = {actor: f"A{number}" for number, actor in enumerate(actors)}
-    lines = ["sequenceDiagram", "autonumber", *(f"participant {short[actor]} as {actor}" for actor in actors)]
+    speaking = {name for arrow in arrows for name in (arrow.source, arrow.target)}
+    short = {actor: f"A{number}" for number, actor in enumerate(each for each in actors if each in speaking)}
+    lines = ["sequenceDiagram", "autonumber", *(f"participant {name} as {actor}" for actor, name in short.items())]
     for arrow in arrows:
         label = re.sub("[;#]", ",", arrow.said.label)
-        lines.append(f"{short[arrow.source]}->>{short[arrow.target]}: {label}")
+        between = f"{short[arrow.source]}->>{short[arrow.target]}"
+        lines.append(f"Note over {short[arrow.source]}: {label}" if arrow.is_note else f"{between}: {label}")
     return "\n```mermaid\n" + "\n    ".join(lines) + "\n```\n"
 
 
 def _story(script: Callable[..., object], arrows: Sequence[Arrow], names: Names) -> Iterator[str]:
     """The script's comments and the messages, as they come."""
     comments = list(_comments(script))
-    for number, arrow in enumerate(arrows, start=1):
+    number = 0
+    for arrow in arrows:
         while comments and comments[0][0] < arrow.line:
             yield f"\n{comments.pop(0)[1]}\n"
-        yield _message(number, arrow, names)
+        if arrow.is_note:
+            yield f"\n*{arrow.source}: {arrow.said.label}.*\n"
+        else:
+            number += 1
+            yield _message(number, arrow, names)
     for _, comment in comments:
         yield f"\n{comment}\n"
 

@@ -65,10 +65,16 @@ class Person:
         await self._asks("PUT", usage, name, node, content, {"Content-Type": kind, **fields})
 
     async def gets(
-        self, usage: ApplicationUsage, *, node: str | None = None, name: str = "index", **fields: str
+        self,
+        usage: ApplicationUsage,
+        *,
+        node: str | None = None,
+        name: str = "index",
+        of: str | None = None,
+        **fields: str,
     ) -> None:
-        """Get a document, or a node in it."""
-        await self._asks("GET", usage, name, node, b"", fields)
+        """Get a document, or a node in it; `of` somebody else."""
+        await self._asks("GET", usage, name, node, b"", fields, of)
 
     async def deletes(
         self, usage: ApplicationUsage, *, node: str | None = None, name: str = "index", **fields: str
@@ -77,9 +83,16 @@ class Person:
         await self._asks("DELETE", usage, name, node, b"", fields)
 
     async def _asks(
-        self, method: str, usage: ApplicationUsage, name: str, node: str | None, content: bytes, fields: dict[str, str]
+        self,
+        method: str,
+        usage: ApplicationUsage,
+        name: str,
+        node: str | None,
+        content: bytes,
+        fields: dict[str, str],
+        of: str | None = None,
     ) -> None:
-        uri = ResourceUri(DocumentKey(usage.auid, self.aor, name), node).to_path("/xcap-root")
+        uri = ResourceUri(DocumentKey(usage.auid, of or self.aor, name), node).to_path("/xcap-root")
         headers = self._identity | {name.replace("_", "-"): value for name, value in fields.items()}
         await self._client.request(method, self._origin + uri, content=content or None, headers=headers)
 

@@ -87,6 +87,8 @@ class Phone:
 
     async def switches_on(self) -> None:
         """Open a socket at a new port."""
+        if self.addresses:
+            self._record.note(self.name, "on, at another address")
         here = (Address("127.0.0.1", 0),)
         udp = here if self.transport is Transport.UDP else ()
         capabilities = Capabilities(("NOTIFY",), body_types=_BODIES, codings=("identity", "gzip", "deflate"))
@@ -96,6 +98,11 @@ class Phone:
 
     async def switches_off(self) -> None:
         """Close the socket without a word."""
+        self._record.note(self.name, "off")
+        await self.goes()
+
+    async def goes(self) -> None:
+        """Close the socket, if there is one."""
         if self._driver is not None:
             for told in (*self._inbox, *filter(None, [self._unanswered])):
                 told.answer.cancel()
@@ -134,9 +141,11 @@ class Phone:
             usual["Accept"] = BOTH
         await self._send(request, usual, fields)
 
-    async def refreshes(self, *, event: str | None = None, body: bytes = b"", **fields: str | None) -> None:
-        """Subscribe within the dialog of the last subscription, or of the last to the package `event`."""
-        subscription = self._last(event)
+    async def refreshes(
+        self, *, event: str | None = None, nth: int = -1, body: bytes = b"", **fields: str | None
+    ) -> None:
+        """Subscribe within the dialog of the last subscription; of the last to the package `event`; of the nth."""
+        subscription = self._subscriptions[nth] if event is None else self._last(event)
         assert subscription.dialog is not None
         request = subscription.dialog.next_request("SUBSCRIBE")
         request.body = body
@@ -149,11 +158,8 @@ class Phone:
 
     async def tries_again(self) -> None:
         """Send the last SUBSCRIBE once more, with credentials for what it was challenged for."""
-        assert self._digest is not None
-        subscription = self._subscriptions[-1]
-        request = subscription.request
+        request = self._subscriptions[-1].request
         request.headers.set("CSeq", f"{request.cseq.number + 1} SUBSCRIBE")
-        self._digest.sign(request)
         self._send_now(request)
 
     def _last(self, event: str | None) -> Subscription:
@@ -176,14 +182,16 @@ class Phone:
     def _send_now(self, request: Request) -> None:
         assert self._driver is not None
         assert self._answer is None
+        if self._digest is not None:
+            self._digest.sign(request)
         self._answer = asyncio.get_running_loop().create_future()
         self._driver.send(request, flow=None, answered=self._answer.set_result)
         self._record.arrow(self.name, SERVER, of_sip(request))
 
-    def has_a_password(self) -> None:
+    def has_a_password(self, password: str = PASSWORD) -> None:
         """No proxy vouches for it from now on."""
         user = self.aor.removeprefix("sip:").partition("@")[0]
-        self._digest = DigestAnswers(user, PASSWORD, lambda: "cnonce")
+        self._digest = DigestAnswers(user, password, lambda: "cnonce")
 
     # -- what it gets -----------------------------------------------------------------------------------------------
 
@@ -209,7 +217,7 @@ class Phone:
         assert response.status == status, response
         has_fields(response.headers, fields)
         if status == 401 and self._digest is not None:
-            assert self._digest.learn(response)
+            self._digest.learn(response)
         return response
 
     async def _receives_notify(self, expected: Notify) -> Request:

@@ -49,13 +49,17 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """One message between two actors."""
+    """One message between two actors; or, from an actor to itself, something that happens to it."""
 
     source: str
     target: str
     said: Said
     line: int
     """Of the script."""
+
+    @property
+    def is_note(self) -> bool:
+        return self.source == self.target
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,10 @@ class Record:
     def arrow(self, source: str, target: str, said: Said) -> None:
         if not self.secret:
             self.arrows.append(Arrow(source, target, said, self._line))
+
+    def note(self, actor: str, text: str) -> None:
+        """Something happens to an actor, which is no message."""
+        self.arrow(actor, actor, Said(text, ""))
 
     @property
     def _line(self) -> int:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.sip.transport import Address, Transport
-from tests.dialogues.flows.expecting import Copy, notify
+from tests.dialogues.flows.expecting import Copy, in_step, notify
 from tests.dialogues.flows.house import DOMAIN
 from tests.dialogues.flows.person import Person
 from tests.dialogues.flows.phone import BOTH, Phone
@@ -81,14 +81,25 @@ class Stage:
         shown = ", ".join(f"`{line}`" for line in phone.copy(to).lines)
         self.record.givens.append(Given(f"{phone.name} follows `{to}`, and shows {shown}."))
 
+    async def unfollows(self, phone: Phone) -> None:
+        """The device did follow, and does no more when the story begins."""
+        self.record.secret = True
+        await phone.unsubscribes()
+        await phone.receives(200)
+        await phone.receives(notify("terminated", in_step, reason="timeout"))
+        await phone.answers(200)
+        self.record.secret = False
+        self.record.givens.append(Given(f"{phone.name} has unsubscribed."))
+
     async def restarts(self) -> None:
         """The server's process is killed, and started again."""
         await self.house.restart()
+        self.record.note(SERVER, "killed, and started again")
 
     async def close(self) -> None:
         """End it in any case."""
         for phone in self.phones:
-            await phone.switches_off()
+            await phone.goes()
         for person in self.people:
             await person.goes()
 
