@@ -119,6 +119,8 @@ class UdpSocket:
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued = 0
+        self._gathered: list[tuple[bytes, Flow]] | None = None
+        """What is to be sent when the batch that is being taken is done. Sent together, it wakes the peer once."""
         self.dropped = 0
         """Datagrams that found the queue full."""
         self._errors = False
@@ -147,6 +149,12 @@ class UdpSocket:
 
     def send(self, data: bytes, flow: Flow) -> None:
         """Send now, or as soon as the kernel takes it. `failed` is told later, from the loop, never from here."""
+        if self._gathered is not None:
+            self._gathered.append((data, flow))
+        else:
+            self._send_now(data, flow)
+
+    def _send_now(self, data: bytes, flow: Flow) -> None:
         if self._queue:
             self._enqueue(data, flow.remote)
             return
@@ -181,7 +189,11 @@ class UdpSocket:
     def _ready(self) -> None:
         if self._queue:
             self._flush()
+        self._gathered = []
         taken = self._drain()
+        gathered, self._gathered = self._gathered, None
+        for data, flow in gathered:
+            self._send_now(data, flow)
         if self._errors or not taken:
             self._errors = False
             self._drain_errors()
