@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: the table. Takes a few minutes; with `pure`, `sip`, `fanout` or `xcap` only those rows."""
+"""`python -m tests.bench`: the table. Takes a few minutes; with the names of parts only their rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fanout, floor, pure, sip_layers, xcap_load
+from tests.bench import fanout, floor, journal, pure, sip_layers, xcap_load
 from tests.bench.measuring import ROUNDS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-PARTS = ("pure", "sip", "fanout", "xcap")
+PARTS = ("pure", "sip", "journal", "fanout", "xcap")
 
 
 def rows(parts: Collection[str]) -> Iterator[Row]:
@@ -28,6 +28,8 @@ def rows(parts: Collection[str]) -> Iterator[Row]:
         yield from pure.rows()
     if "sip" in parts:
         yield from sip_layers.rows()
+    if "journal" in parts:
+        yield from journal.rows()
     if "fanout" in parts:
         yield from fanout.rows(pairs)
     if "xcap" in parts:
