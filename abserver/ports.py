@@ -193,9 +193,10 @@ class DecisionRecord:
 Record = (
     Relation | OwnerRecord | DeviceRecord | Departure | SubscriptionRecord | SubscriptionRemoved | DecisionRecord | View
 )
-"""One fact to keep; the last one of a key wins, but decisions are all kept, the newest MOST_DECISIONS of a relation."""
+"""One fact to keep; the last one of a key wins, but decisions are all kept until `Journal.collect`."""
 
 MOST_DECISIONS = 50
+"""Of one relation that a collection leaves, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,5 +226,5 @@ class Journal(Protocol):
         ...
 
     async def collect(self) -> None:
-        """Forget the views that no device record names, and the departures that put none in doubt."""
+        """Forget the views that no device record names, the departures that put none in doubt, and old decisions."""
         ...

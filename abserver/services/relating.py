@@ -203,16 +203,8 @@ class Relating:
     def _changed(self, old: Relation | None, new: Relation, *, watched: bool) -> Relation:
         self._put(old, new)
         event = event_between(old, new, watched=watched)
-        log.info(
-            "relation changed",
-            extra={
-                "owner": new.owner,
-                "watcher": new.watcher,
-                "state": new.state.value,
-                "event": event.value,
-                "rule": new.rule,
-            },
-        )
+        if log.isEnabledFor(logging.INFO):
+            log.info("relation changed", extra=_facts(new, event))
         self._on_change(RelationEvent(old, new, event, watched))
         return new
 
@@ -225,3 +217,13 @@ class Relating:
             self._requests.add(new.owner, new.watcher)
         elif was and not is_now:
             self._requests.remove(new.owner, new.watcher)
+
+
+def _facts(relation: Relation, event: WinfoEvent) -> dict[str, str | None]:
+    return {
+        "owner": relation.owner,
+        "watcher": relation.watcher,
+        "state": relation.state.value,
+        "event": event.value,
+        "rule": relation.rule,
+    }

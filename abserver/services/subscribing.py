@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
+import random
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from abserver.services.contact_cards import BUSY_SECONDS
 from abserver.services.followers import Followed
 from abserver.sip.dialog import Dialog, DialogId
 from abserver.sip.errors import SipSyntaxError
+from abserver.sip.identifiers import new_tag
 from abserver.sip.message import Response
 from abserver.sip.uas import Capabilities, make_response
 
@@ -131,7 +132,7 @@ class Subscribing:
         """The duration, a little shorter by chance: many who came at once do not all come back at once."""
         least = wish.package.min_expires
         cut = min(int(wish.expires * self._jitter), wish.expires - least)
-        return wish.expires - secrets.randbelow(cut + 1) if cut > 0 else wish.expires
+        return wish.expires - int(cut * random.random()) if cut > 0 else wish.expires  # noqa: S311  # no secret
 
     # -- a new subscription -----------------------------------------------------------------------------------------
 
@@ -163,7 +164,7 @@ class Subscribing:
     def _followed(
         self, request: Request, flow: Flow, wish: Wish, terms: Terms, server: PackageServer, key: DeviceKey
     ) -> Followed:
-        dialog = Dialog.notifier(request, secrets.token_hex(8))
+        dialog = Dialog.notifier(request, new_tag())
         dialog.local_cseq = 0
         followed = Followed(
             key=key,

@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 _OCTETS = 8
 _STOCK = 512
-"""Branches drawn at a time: every request of ours takes one, and each draw is a system call."""
+"""Tokens drawn at a time: every request of ours takes one, and each draw is a system call."""
 
 
 def _drawn() -> Iterator[str]:
     while True:
         stock = secrets.token_hex(_STOCK * _OCTETS)
         for start in range(0, len(stock), 2 * _OCTETS):
-            yield MAGIC_COOKIE + stock[start : start + 2 * _OCTETS]
+            yield stock[start : start + 2 * _OCTETS]
 
 
-_branches = _drawn()
+_tokens = _drawn()
 
 
 def new_branch() -> str:
     """A branch parameter for a Via of ours."""
-    return next(_branches)
+    return MAGIC_COOKIE + next(_tokens)
 
 
 def new_tag() -> str:
     """A tag for a From or To of ours: 32 bits of randomness at the least, here 64."""
-    return secrets.token_hex(_OCTETS)
+    return next(_tokens)
 
 
 def new_call_id() -> str:

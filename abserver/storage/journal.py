@@ -10,10 +10,10 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, exists, select
+from sqlalchemy import bindparam, delete, exists, func, select
 
 from abserver.domain.view import View
-from abserver.ports import DeviceRecord, OwnerRecord, Snapshot
+from abserver.ports import MOST_DECISIONS, DeviceRecord, OwnerRecord, Snapshot
 from abserver.storage import rows, tables
 from abserver.storage.writing import Writer
 from xcap.storage import migrate
@@ -130,7 +130,16 @@ _doubted = exists().where(
 _COLLECT_DEPARTURES = delete(tables.departures).where(~_doubted)
 
 
+_decided = tables.decisions.c
+_newest_first = func.row_number().over(partition_by=(_decided.owner, _decided.watcher), order_by=_decided.id.desc())
+_ranked = select(_decided.id, _newest_first.label("place")).subquery()
+_COLLECT_DECISIONS = delete(tables.decisions).where(
+    _decided.id.in_(select(_ranked.c.id).where(_ranked.c.place > MOST_DECISIONS))
+)
+
+
 def _collect(transaction: Transaction, intents: Sequence[None]) -> Sequence[None]:
     transaction.run(_COLLECT_VIEWS, [{}])
     transaction.run(_COLLECT_DEPARTURES, [{}])
+    transaction.run(_COLLECT_DECISIONS, [{}])
     return [None] * len(intents)

@@ -16,7 +16,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
-    MOST_DECISIONS,
     DecisionRecord,
     Departure,
     DeviceRecord,
@@ -116,8 +115,6 @@ def _subscriptions(transaction: Transaction, records: Sequence[SubscriptionRecor
 
 def _decisions(transaction: Transaction, records: Sequence[DecisionRecord]) -> None:
     transaction.run(_ADD_DECISION, [rows.decision_row(each) for each in records])
-    pairs = {(each.owner, each.watcher): None for each in records}
-    transaction.run(_FORGET_DECISIONS, [{"of_owner": owner, "of_watcher": watcher} for owner, watcher in pairs])
 
 
 def _values(table: Table) -> dict[str, BindParameter[Any]]:
@@ -138,8 +135,3 @@ _REMOVE = delete(tables.subscriptions).where(
 )
 
 _ADD_DECISION = insert(_decided).values(_values(_decided))
-_of_relation = (_decided.c.owner == bindparam("of_owner"), _decided.c.watcher == bindparam("of_watcher"))
-_newest_that_goes = (
-    select(_decided.c.id).where(*_of_relation).order_by(_decided.c.id.desc()).offset(MOST_DECISIONS).limit(1)
-)
-_FORGET_DECISIONS = delete(_decided).where(*_of_relation, _decided.c.id <= _newest_that_goes.scalar_subquery())

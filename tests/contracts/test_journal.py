@@ -239,14 +239,16 @@ async def test_decisions_are_all_kept_in_their_order_for_their_owner(opened: Ope
     assert list(await journal.decisions(DAN, CAROL)) == []
 
 
-async def test_of_the_decisions_about_a_watcher_the_newest_are_kept(opened: Opened) -> None:
+async def test_of_the_decisions_about_a_watcher_a_collection_leaves_the_newest(opened: Opened) -> None:
     journal = await opened.journal()
     at = [NOW + datetime.timedelta(seconds=each) for each in range(MOST_DECISIONS + 2)]
     await journal.write(replace(DECISION, watcher=CAROL))
     for each in at:
         await journal.write(replace(DECISION, at=each))
+    await journal.collect()
     assert [record.at for record in await journal.decisions(ANN, BOB)] == at[2:]
     await journal.write(*(replace(DECISION, at=each, by="xcap") for each in at))
+    await journal.collect()
     assert [record.by for record in await journal.decisions(ANN, BOB)] == ["xcap"] * MOST_DECISIONS
     assert len(await journal.decisions(ANN, CAROL)) == 1
 
