@@ -1,14 +1,45 @@
-"""Users who are told what changes in their documents, as stories."""
+"""Users who are told what changes in their documents, as stories: whom, of what, over which accidents.
+
+What RFC 5875 says of it is held by tests/conformance/test_rfc5875_notifier.py.
+"""
 
 from __future__ import annotations
 
-from abserver.domain.usages import ADDRESS_BOOK
-from tests.support.diffs import etags, path, subscribe
-from tests.support.documents import BOB
+import asyncio
+import datetime
+import gzip
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abserver.domain.identity import Owner, Watcher
+from abserver.domain.usages import ADDRESS_BOOK, RELATIONS, SHARED_CARDS
+from abserver.domain.usages.shared_cards import name_of
+from abserver.events.xcap_diff.package import PACKAGE
+from tests.support.diffs import (
+    components,
+    etags,
+    is_same,
+    patched,
+    path,
+    put_raw,
+    resource_lists,
+    resubscribe,
+    said,
+    subscribe,
+)
+from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, polite_block, rules
 from tests.support.world import World, story
+from xcap.core.usages import xcap_directory
+from xcap.core.xcapdiff import AttributeContent, DocumentChange
 from xcap.ports import DocumentKey
 
-BOOK = DocumentKey(ADDRESS_BOOK.auid, BOB, "index")
+if TYPE_CHECKING:
+    from tests.support.phone import Phone
+
+BOOK, OTHER = (DocumentKey(ADDRESS_BOOK.auid, BOB, "index"), DocumentKey("resource-lists", BOB, "index"))
+SHARED = f"{SHARED_CARDS.auid}/users/{BOB}/"
+QUIET = PACKAGE.pace + 1
 
 
 def book(*names: str) -> bytes:
@@ -18,15 +49,435 @@ def book(*names: str) -> bytes:
     return f'<address-book xmlns="{ADDRESS_BOOK.default_namespace}">{entries}</address-book>'.encode()
 
 
+LISTS = b'<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>'
+
+
+def shared(owner: Owner, watcher: Watcher = BOB) -> DocumentKey:
+    return DocumentKey(SHARED_CARDS.auid, watcher, name_of(owner))
+
+
+async def follower(world: World, *owners: Owner) -> Phone:
+    """A device of Bob's that follows these owners, who all have a card and allow it."""
+    phone = await world.phone(BOB)
+    for owner in owners:
+        world.put_card(owner, card(f"1-{owner}"))
+        world.put_rules(owner, rules(allow(BOB, "friends")))
+        await phone.subscribe(owner)
+    await world.pass_time()
+    return phone
+
+
+# -- documents of one's own -------------------------------------------------------------------------------------------
+
+
 @story
-async def test_a_device_hears_of_what_another_one_of_its_user_writes(world: World) -> None:
+async def test_every_device_of_a_user_hears_of_what_one_of_them_writes(world: World) -> None:
     first = await world.put(BOOK, book("Ann"))
+    devices = [await world.phone(BOB), await world.phone(BOB)]
+    for device in devices:
+        assert (await subscribe(device, path(BOOK))).status == 200
+    await world.pass_time(QUIET)
+    second = await world.put(BOOK, book("Ann", "Dan"))
+    await world.pass_time(0.5)
+    for device in devices:
+        assert [etags(each) for each in device.notifies] == [
+            {path(BOOK): (None, first)},
+            {path(BOOK): (first, second)},
+        ], "the first change after a quiet time is told at once"
+
+
+@story
+async def test_without_a_list_it_is_about_all_documents_of_ones_own(world: World) -> None:
     bob = await world.phone(BOB)
-    response = await subscribe(bob, path(BOOK))
+    etag = await world.put(BOOK, book("Ann"))
+    await world.put(DocumentKey(ADDRESS_BOOK.auid, CAROL, "index"), book("Dan"))
+    await bob.subscribe(Owner(BOB), Event="xcap-diff")
+    await world.pass_time()
+    assert etags(bob.last)[path(BOOK)] == (None, etag)
+    assert all(f"/users/{BOB}/" in each for each in etags(bob.last))
+
+
+@story
+async def test_one_device_may_watch_several_lists_and_has_each_of_them_once(world: World) -> None:
+    await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK))
+    first = bob.dialog
+    await world.pass_time(QUIET)
+    first = bob.dialog
+    await subscribe(bob, path(OTHER))
+    await world.pass_time(QUIET)
+    assert len(world.server.events.document_changes.followers) == 2
+    await subscribe(bob, path(BOOK))
+    await world.pass_time(QUIET)
+    assert len(world.server.events.document_changes.followers) == 2, "it restarted"
+    bob.dialog = first
+    assert (await resubscribe(bob)).status == 481
+    heard = len(bob.notifies)
+    await world.put(BOOK, book("Dan"))
+    await world.put(OTHER, LISTS)
+    await world.pass_time(QUIET)
+    assert sorted(list(etags(each)) for each in bob.notifies[heard:]) == [[path(BOOK)], [path(OTHER)]]
+
+
+@story
+async def test_a_user_has_as_many_subscriptions_as_devices_are_allowed(world: World) -> None:
+    await world.kill()
+    world.limits = type(world.limits)(devices=2)
+    await world.start()
+    bob = await world.phone(BOB)
+    assert [(await subscribe(bob, f"{n}/")).status for n in range(3)] == [200, 200, 503]
+
+
+@story
+async def test_a_poll_is_told_everything_and_leaves_nothing_behind(world: World) -> None:
+    """RFC 5875 A.2: "similar to the PROPFIND method of WebDAV"."""
+    etag = await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    response = await subscribe(bob, path(BOOK), Expires="0")
+    assert response.headers.get("Expires") == "0"
+    await world.pass_time()
+    assert (bob.last.state, etags(bob.last)) == ("terminated", {path(BOOK): (None, etag)})
+    assert len(world.server.events.document_changes.followers) == 0
+    await world.put(BOOK, book("Dan"))
+    await world.pass_time(QUIET)
+    assert len(bob.notifies) == 1
+
+
+@story
+async def test_who_unsubscribes_takes_the_state_of_now_along(world: World) -> None:
+    await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK))
+    await world.pass_time()
+    etag = await world.put(BOOK, book("Dan"))
+    await bob.refresh(Event="xcap-diff", Expires="0")
+    await world.pass_time()
+    assert (bob.last.state, etags(bob.last)) == ("terminated", {path(BOOK): (None, etag)})
+
+
+@story
+async def test_bodies_are_packed_for_who_asks_for_it(world: World) -> None:
+    for n in range(8):
+        await put_raw(world, DocumentKey(ADDRESS_BOOK.auid, BOB, f"book-{n}"), book(f"{n}"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, f"{ADDRESS_BOOK.auid}/", Accept_Encoding="gzip")
+    await world.pass_time()
+    assert bob.last.request.headers.get("Content-Encoding") == "gzip"
+
+
+@story
+async def test_a_list_in_gzip_is_read(world: World) -> None:
+    etag = await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    body = gzip.compress(resource_lists(path(BOOK)))
+    fields = {"Content_Type": "application/resource-lists+xml", "Content_Encoding": "gzip"}
+    response = await bob.subscribe(Owner(BOB), body, Event="xcap-diff", **fields)
     assert response.status == 200
     await world.pass_time()
-    assert etags(bob.last) == {path(BOOK): (None, first)}
-    second = await world.put(BOOK, book("Ann", "Dan"))
-    await world.pass_time(10)
-    assert etags(bob.last) == {path(BOOK): (first, second)}
+    assert etags(bob.last) == {path(BOOK): (None, etag)}
+
+
+@story
+async def test_who_asked_for_silence_hears_nothing_and_then_everything(world: World) -> None:
+    """RFC 5839 §5.2."""
+    await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK))
+    await world.pass_time()
+    assert (await resubscribe(bob, Suppress_If_Match="*")).status == 204
+    heard = len(bob.notifies)
+    etag = await world.put(BOOK, book("Dan"))
+    await world.pass_time(QUIET)
+    assert len(bob.notifies) == heard
+    await world.restart()
+    await world.pass_time(QUIET)
+    assert len(bob.notifies) == heard
+    await resubscribe(bob)
+    await world.pass_time()
+    assert etags(bob.last) == {path(BOOK): (None, etag)}
+
+
+# -- what is shared with one ------------------------------------------------------------------------------------------
+
+
+@story
+async def test_one_subscription_follows_everybody_with_the_bytes_and_etags_of_their_notifies(world: World) -> None:
+    phone = await follower(world, ANN, DAN)
+    contents = dict(zip((ANN, DAN), phone.notifies[-2:], strict=True))
+    bob = await world.phone(BOB)
+    await subscribe(bob, SHARED, processing="aggregate")
+    await world.pass_time(QUIET)
+    assert etags(bob.last) == {path(shared(owner)): (None, contents[owner].etag) for owner in (ANN, DAN)}
+    world.put_card(ANN, card("2", friends="3", private="4"))
+    await world.pass_time(QUIET)
+    [change] = said(bob.last).entries
+    assert isinstance(change, DocumentChange)
+    assert (change.selector, change.previous, change.new) == (
+        path(shared(ANN)),
+        contents[ANN].etag,
+        phone.last.etag,
+    )
+    found = await world.get(BOB, shared(ANN))
+    assert found.etag == change.new
+    assert is_same(patched(contents[ANN].body, change), found.content)
+    assert b"tel:4" not in bob.last.body
+
+
+@story
+async def test_new_owners_come_and_those_who_end_it_go(world: World) -> None:
+    phone = await follower(world, ANN)
+    bob = await world.phone(BOB)
+    await subscribe(bob, SHARED)
+    await world.pass_time(QUIET)
+    world.put_card(DAN, card())
+    await phone.subscribe(DAN)
+    await world.pass_time(QUIET)
+    assert list(etags(bob.last)) == [path(shared(ANN))], "nobody has decided yet"
+    for rule, change in (
+        (allow(BOB), (None, "there")),
+        (polite_block(BOB), ("there", "there")),
+        (block(BOB), ("there", None)),
+    ):
+        world.put_rules(DAN, rules(rule))
+        await world.pass_time(QUIET)
+        [[former, new]] = etags(bob.last).values()
+        assert (former and "there", new and "there") == change
+        assert list(etags(bob.last)) == [path(shared(DAN))]
+
+
+@story
+async def test_a_change_that_is_hidden_from_a_watcher_sends_him_nothing(world: World) -> None:
+    phone = await follower(world, ANN)
+    bob = await world.phone(BOB)
+    await subscribe(
+        bob, SHARED, path(shared(ANN)), f"{path(shared(ANN))}/~~/vcards/vcard/fn", processing="xcap-patching"
+    )
+    await world.pass_time(QUIET)
+    heard, told = len(bob.notifies), len(phone.notifies)
+    world.put_card(ANN, card(f"1-{ANN}", private="secret"))
+    world.put_rules(ANN, rules(allow(BOB, "friends"), allow(CAROL)))
+    await world.pass_time(QUIET)
+    assert (len(bob.notifies), len(phone.notifies)) == (heard, told)
+
+
+@story
+async def test_the_clock_of_a_rule_is_heard(world: World) -> None:
+    phone = await follower(world)
+    world.put_card(ANN, card())
+    until = world.clock.utc() + datetime.timedelta(hours=1)
+    rule = allow(BOB).replace(
+        b"</conditions>",
+        f"<validity><from>2000-01-01T00:00:00Z</from><until>{until:%Y-%m-%dT%H:%M:%SZ}</until></validity></conditions>".encode(),
+    )
+    world.put_rules(ANN, rules(rule))
+    await phone.subscribe(ANN)
+    bob = await world.phone(BOB)
+    await subscribe(bob, SHARED, Expires="86400")
+    await world.pass_time(QUIET)
+    [[_, etag]] = etags(bob.last).values()
+    await world.pass_time(3600)
+    assert etags(bob.last) == {path(shared(ANN)): (etag, None)}
+
+
+@story
+async def test_a_shared_card_is_found_by_any_spelling_of_its_owner(world: World) -> None:
+    await follower(world, ANN)
+    bob = await world.phone(BOB)
+    uri = f"{SHARED_CARDS.auid}/users/{BOB}/sips:ann@EXAMPLE.com"
+    await subscribe(bob, uri)
+    await world.pass_time(QUIET)
+    world.put_card(ANN, card("2"))
+    await world.pass_time(QUIET)
+    assert [list(etags(each)) for each in bob.notifies] == [[uri], [uri]]
+
+
+@story
+async def test_nobody_looks_at_documents_that_nobody_subscribed_to(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await follower(world, ANN)
+    bob, carol = await world.phone(BOB), await world.phone(CAROL)
+    await subscribe(bob, path(BOOK))
+    await subscribe(carol, f"{SHARED_CARDS.auid}/users/{CAROL}/")
+    await world.pass_time(QUIET)
+    changes, looked = world.server.events.document_changes, list[Owner]()
+    monkeypatch.setattr(world.server.events.reconciler, "hint", lambda server, owner: looked.append(owner))
+    changes.changed(shared(ANN))
+    world.server.events.computed_changes.card_changed(ANN)
+    changes.changed(DocumentKey(ADDRESS_BOOK.auid, DAN, "index"))
+    assert looked == []
+
+
+# -- what else the server computes ------------------------------------------------------------------------------------
+
+
+@story
+async def test_owners_hear_of_their_relations(world: World) -> None:
+    world.put_card(ANN, card())
+    ann = await world.phone(Watcher(ANN))
+    relations = DocumentKey(RELATIONS.auid, ANN, "index")
+    await subscribe(ann, path(relations), f"{path(relations)}/~~/relations/relation%5B@watcher='{BOB}'%5D/@state")
+    await world.pass_time(QUIET)
+    assert components(ann.last) == {}
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN)
+    await world.pass_time(QUIET)
+    [state] = components(ann.last).values()
+    assert isinstance(state, AttributeContent)
+    assert state.value == "pending"
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time(QUIET)
+    [state] = components(ann.last).values()
+    assert isinstance(state, AttributeContent)
+    assert state.value == "confirmed"
+    assert etags(ann.last)[path(relations)][1] == (await world.get(ANN, relations)).etag
+
+
+@story
+async def test_a_directory_changes_with_what_it_lists(world: World) -> None:
+    directory = DocumentKey(xcap_directory.AUID, BOB, xcap_directory.NAME)
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(directory))
+    await world.pass_time(QUIET)
+    await world.put(BOOK, book("Ann"))
+    await world.pass_time(QUIET)
+    assert etags(bob.last)[path(directory)][1] == (await world.get(BOB, directory)).etag
     assert len(bob.notifies) == 2
+
+
+# -- accidents --------------------------------------------------------------------------------------------------------
+
+
+@story
+async def test_who_has_the_state_of_now_hears_nothing_of_a_restart(world: World) -> None:
+    first = await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK), processing="aggregate")
+    await world.pass_time(QUIET)
+    await world.restart()
+    await world.pass_time(QUIET)
+    assert len(bob.notifies) == 1
+    second = await world.put(BOOK, book("Ann", "Dan"))
+    await world.pass_time(QUIET)
+    [change] = said(bob.last).entries
+    assert isinstance(change, DocumentChange)
+    assert (change.previous, change.new) == (first, second)
+    assert change.operations, "with its list and its mode"
+    assert bob.last.cseq > bob.notifies[0].cseq
+
+
+@pytest.mark.parametrize("when", ["while the server was down", "just before, and nobody was told"])
+def test_who_lacks_something_after_a_restart_is_asked_to_subscribe_again(when: str) -> None:
+    @story
+    async def told(world: World) -> None:
+        await world.put(BOOK, book("Ann"))
+        bob = await world.phone(BOB)
+        await subscribe(bob, path(BOOK))
+        await world.pass_time(QUIET)
+        if when.startswith("while"):
+            await world.kill()
+            current = await world.store.load(BOOK)
+            assert current is not None
+            await world.store.delete(BOOK, expected=current.etag)
+        else:
+            bob.answers = [None] * 9
+            await world.delete(BOOK)
+            await world.pass_time(0.1)
+            await world.put(BOOK, book("Ann"))
+            world.kill_now()
+        await world.start()
+        await world.pass_time(40)
+        bob.answers.clear()
+        assert (bob.last.state, bob.last.reason) == ("terminated", "deactivated")
+        assert len(world.server.events.document_changes.followers) == 0
+        assert (await subscribe(bob, path(BOOK))).status == 200
+
+    told()
+
+
+@story
+async def test_who_was_answered_and_never_notified_before_a_crash_is_asked_to_subscribe_again(world: World) -> None:
+    bob = await world.phone(BOB)
+    bob.answers = [None] * 9
+    await subscribe(bob, path(BOOK))
+    world.kill_now()
+    bob.answers.clear()
+    await world.start()
+    await world.pass_time(QUIET)
+    assert (bob.last.state, bob.last.reason) == ("terminated", "deactivated")
+
+
+@story
+async def test_after_a_failed_notify_nothing_is_missing(world: World) -> None:
+    await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, f"{ADDRESS_BOOK.auid}/", "resource-lists/", processing="aggregate")
+    await world.pass_time(QUIET)
+    bob.answers = [(503, [("Retry-After", "20")])]
+    lists = await world.put(OTHER, LISTS)
+    await world.pass_time(QUIET)
+    assert etags(bob.last) == {path(OTHER): (None, lists)}
+    await world.delete(OTHER)
+    etag = await world.put(BOOK, book("Dan"))
+    await world.pass_time(40)
+    assert etags(bob.last) == {path(BOOK): (None, etag), path(OTHER): (lists, None)}
+
+
+@story
+async def test_documents_that_cannot_be_read_for_a_while_are_told_of_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK))
+    await world.pass_time(QUIET)
+    world.expected_errors.add("reconcile failed")
+    second = await world.put(BOOK, book("Dan"))
+    with monkeypatch.context() as broken:
+        broken.setattr(world.store, "load", fail)
+        await world.pass_time(QUIET)
+    assert len(bob.notifies) == 1
+    await world.pass_time(40)
+    assert etags(bob.last) == {path(BOOK): (first, second)}
+
+
+async def fail(key: DocumentKey) -> None:
+    raise OSError("no database")
+
+
+@story
+async def test_changes_while_documents_are_read_are_not_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading takes time, and what was read first is another by the end of it."""
+    await world.put(BOOK, book("Ann"))
+    await world.put(OTHER, LISTS)
+    load = world.store.load
+
+    async def slowly(key: DocumentKey) -> object:
+        document = await load(key)
+        await asyncio.sleep(0.3)
+        return document
+
+    monkeypatch.setattr(world.store, "load", slowly)
+    bob = await world.phone(BOB)
+    subscribing = asyncio.create_task(subscribe(bob, path(BOOK), path(OTHER)))
+    await world.pass_time(0.4)
+    second = await world.put(BOOK, book("Dan"))
+    await subscribing
+    await world.pass_time(QUIET)
+    [*_, last] = [etags(each)[path(BOOK)][1] for each in bob.notifies if path(BOOK) in etags(each)]
+    assert last == second
+
+
+@story
+async def test_a_subscription_that_ends_is_forgotten(world: World) -> None:
+    bob = await world.phone(BOB)
+    await subscribe(bob, SHARED, path(BOOK), Expires="60")
+    await world.pass_time(QUIET)
+    assert world.server.events.document_changes._interested
+    await world.pass_time(100)
+    assert (bob.last.state, bob.last.reason) == ("terminated", "timeout")
+    changes = world.server.events.document_changes
+    assert not changes._interested
+    assert not changes._watches
+    assert not world.server.events.computed_changes._interesting

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
+
+from lxml import etree
 
 from abserver.domain.identity import Owner
 from abserver.events.xcap_diff.lists import MEDIA_TYPE
+from xcap.core.etag import etag_of
 from xcap.core.uri import ResourceUri
-from xcap.core.xcapdiff import AttributeContent, DocumentChange, ElementContent, XcapDiff, read
+from xcap.core.xcapdiff import (
+    AttributeContent,
+    Cache,
+    DocumentChange,
+    ElementContent,
+    Version,
+    XcapDiff,
+    apply,
+    read,
+)
+from xcap.ports import Change
 
 if TYPE_CHECKING:
     from abserver.sip.message import Response
     from tests.support.phone import Notify, Phone
+    from tests.support.world import World
     from xcap.core.uri import DocumentKey
     from xcap.core.xcapdiff import Component
 
@@ -59,3 +74,32 @@ def components(notify: Notify) -> dict[str, Component]:
     """The elements and attributes of a NOTIFY."""
     found = [entry for entry in said(notify).entries if isinstance(entry, ElementContent | AttributeContent)]
     return {each.selector: each for each in found}
+
+
+def patched(content: bytes, change: DocumentChange) -> bytes:
+    """The document after a change that says how."""
+    assert change.previous is not None
+    cache = Cache({change.selector: Version(change.previous, content)})
+    found = apply(XcapDiff("", (change,)), cache).cache.documents[change.selector]
+    assert found.etag == change.new
+    assert found.content is not None
+    return found.content
+
+
+def is_same(one: bytes, other: bytes) -> bool:
+    """Whether two documents are equal in canonical form with comments (RFC 5874 §1)."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(content: bytes) -> bytes:
+    out = io.BytesIO()
+    etree.fromstring(content).getroottree().write_c14n(out, with_comments=True)
+    return out.getvalue()
+
+
+async def put_raw(world: World, key: DocumentKey, content: bytes) -> str:
+    """Put a new document whatever its usage says to that; its etag."""
+    etag = etag_of(content)
+    await world.store.save(key, content, etag, expected=None)
+    world.server.bus.changed(Change(key, None, etag))
+    return etag

@@ -91,7 +91,12 @@ class Phone:
         self._subscribe: Request | None = None
         self._names = itertools.count(1)
         body_types = (*PACKAGE.body_types, WATCHERINFO, XCAP_DIFF)
-        self._node = SimNode(network, address, self._handle, Capabilities(("NOTIFY",), body_types=body_types))
+        self._node = SimNode(
+            network,
+            address,
+            self._handle,
+            Capabilities(("NOTIFY",), body_types=body_types, codings=("identity", "gzip")),
+        )
 
     async def start(self) -> None:
         await self._node.start()

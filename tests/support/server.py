@@ -75,7 +75,7 @@ class SimServer:
     async def start(self) -> None:
         await self.journal.collect()
         known = await self.journal.load()
-        bus = self._bus = LocalBus()
+        bus = self.bus = LocalBus()
         self.usages = usages = all_usages()
         library = Library(store=self._store, usages=usages, root=Root(XCAP_ROOT), listed_root=XCAP_ROOT)
         self.events = EventSide(
@@ -109,7 +109,7 @@ class SimServer:
 
     def _edited(self, owner: Owner) -> None:
         self.relating.edited(owner, "xcap")
-        self._bus.publish(owner)
+        self.bus.publish(owner)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
