@@ -15,12 +15,18 @@ from typing import TYPE_CHECKING
 from abserver.domain.contentline import unfold
 from abserver.domain.vcard_text import export_vcard
 from abserver.events.contact_card import PATCH, VCARD, XCARD
+from abserver.events.winfo.document import read as read_watcherinfo
+from abserver.events.winfo.package import WATCHERINFO
 from xcap.core import patch
+from xcap.core.xcapdiff import MEDIA_TYPE as XCAP_DIFF
+from xcap.core.xcapdiff import DocumentChange
+from xcap.core.xcapdiff import read as read_diff
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abserver.sip.message import Headers, Request
+    from xcap.core.xcapdiff import Component
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,45 @@ def difference(*lines: str) -> Body:
         return copy
 
     return check
+
+
+def watchers(version: int, *rows: tuple[str, str, str], partial: bool = False) -> Body:
+    """Watcher information of this version with these rows: watcher, status, and what led to it."""
+
+    def check(held: Copy | None, request: Request) -> None:
+        assert request.content_type is not None
+        assert request.content_type.name == WATCHERINFO
+        told = read_watcherinfo(unpacked(request))
+        assert (told.version, told.full) == (version, not partial)
+        shown = [(row.uri, row.status.value, row.event.value) for each in told.lists for row in each.rows]
+        assert sorted(shown) == sorted(rows)
+
+    return check
+
+
+def resources(*entries: tuple[str, str]) -> Body:
+    """An XCAP diff document with these entries, each the selector and what happened: to a document `there`, `changed`,
+    `patched` or `gone`, to an element `shown` or `gone`.
+    """
+
+    def check(held: Copy | None, request: Request) -> None:
+        assert request.content_type is not None
+        assert request.content_type.name == XCAP_DIFF
+        assert [(each.selector, _happened(each)) for each in read_diff(unpacked(request)).entries] == list(entries)
+
+    return check
+
+
+def _happened(entry: DocumentChange | Component) -> str:
+    match entry:
+        case DocumentChange(new=None):
+            return "gone"
+        case DocumentChange(previous=None):
+            return "there"
+        case DocumentChange(operations=operations):
+            return "patched" if operations else "changed"
+        case _:
+            return "shown" if entry.exists else "gone"
 
 
 def in_step(held: Copy | None, request: Request) -> Copy | None:

@@ -50,7 +50,7 @@ class Flow:
             await stage.close()
             await house.stop()
         house.has_no_complaints()
-        return section(self.script, stage.record, stage.actors, Names(stage.addresses))
+        return section(self.script, stage.record, stage.actors, Names(stage.names))
 
 
 FLOWS: dict[str, list[Flow]] = {}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import sqlite3
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +24,8 @@ PEOPLE = ("ann", "bob", "carol", "dan")
 """The server's users."""
 DOMAIN = "example.com"
 PASSWORD = "secret"
+DAY = 24 * 3600 * 1_000_000
+"""In the unit of the database."""
 ROOT = "http://xcap.example.com/xcap-root"
 """As the server's own documents name it."""
 
@@ -42,14 +46,16 @@ class House:
         self.process = ServerProcess(folder, CONFIG=str(config))
         self._own_process = own_process
         self._config = config
+        self._database = folder / "abserver.db"
         self._server: Server | None = None
         self._errors = _Errors()
         self._settings = settings
 
     async def start(self) -> None:
-        """Start it, with the users and nothing else in its database."""
+        """Start it; first with the users and nothing else in its database."""
         self._config.write_text(self._toml())
-        (self.process.folder / "abserver.db").write_bytes(await _database())
+        if not self._database.exists():
+            self._database.write_bytes(await _database())
         if self._own_process:
             await asyncio.to_thread(self.process.start)
             return
@@ -73,6 +79,13 @@ class House:
         log = self.process.log.splitlines() if self._own_process else []
         assert [*self._errors.lines, *(line for line in log if " ERROR " in line or "Traceback" in line)] == []
 
+    async def sleep(self, days: int) -> None:
+        """Stop it in good order, and start it when all requests are older by so many days."""
+        await self.stop()
+        with contextlib.closing(sqlite3.connect(self._database)) as database, database:
+            database.execute("UPDATE abserver_relations SET requested_at = requested_at - ?", (days * DAY,))
+        await self.start()
+
     async def restart(self) -> None:
         """Kill it as a power failure would, and start it again."""
         assert self._own_process
@@ -85,7 +98,7 @@ class House:
         places: Settings = {
             "sip": {"udp": [sip], "tcp": [sip]},
             "http": {"listen": http},
-            "storage": {"url": f"sqlite:///{self.process.folder / 'abserver.db'}"},
+            "storage": {"url": f"sqlite:///{self._database}"},
         }
         sections: dict[str, dict[str, object]] = {}
         for each in (SETTINGS, places, self._settings):

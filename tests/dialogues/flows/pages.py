@@ -12,9 +12,8 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lxml import etree
-
 from tests.dialogues.flows.expecting import unpacked_as
+from tests.dialogues.flows.record import indented
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,8 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 FOLDER = ROOT / "docs" / "call-flows"
 
-_WORDS = {"xcap": "XCAP", "tcp": "TCP", "sip": "SIP", "notify": "NOTIFY", "subscribe": "SUBSCRIBE", "http": "HTTP"}
+_WORDS = {"tcp": "TCP", "notify": "NOTIFY", "notifies": "NOTIFYs", "subscribe": "SUBSCRIBE"}
+"""Words of names as they are in titles."""
 _NOTE = "<!-- Written by `python -m tests.dialogues.flows` from [the script]({script}); a test keeps it in step. -->\n"
 _INDEX = """# Call flows
 
@@ -176,16 +176,6 @@ def _body(said: Said) -> Iterator[str]:
         yield f"({len(said.body)} octets of {said.coding}, for {len(content)} of this)"
     kinds = [value for name, value in said.fields if name == "Content-Type"]
     if kinds and "xml" in kinds[0]:
-        yield _indented(content)
+        yield indented(content)
     else:
         yield content.decode().replace("\r\n", "\n").rstrip()
-
-
-def _indented(content: bytes) -> str:
-    """XML for reading; what is no document, as it is."""
-    try:
-        root = etree.fromstring(content)
-    except etree.XMLSyntaxError:
-        return content.decode()
-    etree.indent(root)
-    return etree.tostring(root, encoding="unicode")

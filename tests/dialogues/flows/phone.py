@@ -40,13 +40,18 @@ _BODIES = (XCARD, PATCH, VCARD, "application/watcherinfo+xml", "application/xcap
 class Subscription:
     """One subscription at the device."""
 
-    package: str
+    event: str
+    """The Event field that it was asked for with."""
     resource: str
     request: Request
     """The SUBSCRIBE that began it."""
     dialog: Dialog | None = None
     cseq: int = 0
     """Of the last NOTIFY."""
+
+    @property
+    def package(self) -> str:
+        return self.event.partition(";")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +138,10 @@ class Phone:
             ]
         )
         request = Request("SUBSCRIBE", to, headers, body)
-        package = event.partition(";")[0]
-        subscription = Subscription(package, to, request)
+        subscription = Subscription(event, to, request)
         self._subscriptions.append(subscription)
         usual = {"Event": event, "Expires": "3600"}
-        if package == "contact-card":
+        if subscription.package == "contact-card":
             usual["Accept"] = BOTH
         await self._send(request, usual, fields)
 
@@ -149,7 +153,7 @@ class Phone:
         assert subscription.dialog is not None
         request = subscription.dialog.next_request("SUBSCRIBE")
         request.body = body
-        usual = {"Event": subscription.package, "Expires": "3600"}
+        usual = {"Event": subscription.event, "Expires": "3600"}
         await self._send(request, usual, fields)
 
     async def unsubscribes(self, *, event: str | None = None) -> None:

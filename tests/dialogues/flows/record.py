@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import httpx
+from lxml import etree
 
 from abserver.sip.headers import SubscriptionState
 from abserver.sip.message import Request
@@ -146,6 +147,16 @@ def _short(path: str) -> str:
     usage = document.split("/")[2].removeprefix("org.abserver.")
     steps = unquote(node.partition("?")[0]).split("/")[-2:]
     return f"{usage} …/{'/'.join(steps)}" if node else usage
+
+
+def indented(content: bytes) -> str:
+    """XML for reading; what is no document, as it is."""
+    try:
+        root = etree.fromstring(content)
+    except etree.XMLSyntaxError:
+        return content.decode()
+    etree.indent(root)
+    return etree.tostring(root, encoding="unicode")
 
 
 def of_command(arguments: tuple[str, ...], output: str) -> Said:

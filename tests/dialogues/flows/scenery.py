@@ -10,7 +10,7 @@ from abserver.domain.usages import CARD_RULES, CONTACT_CARD
 from abserver.domain.vcard import import_vcard
 from abserver.domain.vcard_text import export_vcard
 from tests.dialogues.flows.expecting import lines_of
-from tests.dialogues.flows.record import Given
+from tests.dialogues.flows.record import Given, indented
 from xcap.core.xml import parse_document
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def described(name: str, auid: str, content: bytes) -> Given:
         case CARD_RULES.auid:
             return Given(f"{name}'s rules: {'; '.join(_in_words(content))}.")
         case _:
-            return Given(f"{name}'s document of the usage `{auid}`:", content.decode())
+            return Given(f"{name}'s document of the usage `{auid}`:", indented(content))
 
 
 def _in_words(content: bytes) -> Iterator[str]:

@@ -16,6 +16,7 @@ A flow ends with nothing left over: no message that nobody expected, no answer t
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING
 
 from abserver.sip.transport import Address, Transport
@@ -41,6 +42,8 @@ class Stage:
         self.house = house
         self.phones: list[Phone] = []
         self.people: list[Person] = []
+        self.moments: dict[str, str] = {}
+        """Times that documents of the story name, and what is shown in their place."""
 
     def person(self, name: str, device: str = "") -> Person:
         """A user who reads and writes documents; `device`: with what, if the user has a phone on the stage too."""
@@ -62,8 +65,10 @@ class Stage:
         return (*(phone.name for phone in self.phones), SERVER, *(person.name for person in self.people))
 
     @property
-    def addresses(self) -> Iterator[tuple[str, str]]:
-        """Where everybody is, and the address of a documentation network (RFC 5737) that is shown in its place."""
+    def names(self) -> Iterator[tuple[str, str]]:
+        """What is shown in place of what: of times, and of where everybody is an address of a documentation network
+        (RFC 5737)."""
+        yield from self.moments.items()
         for place, port in ((self.house.process.sip, 5060), (self.house.process.http, 8080)):
             yield str(Address(*place)), f"192.0.2.1:{port}"
         addresses = [address for phone in self.phones for address in phone.addresses]
@@ -81,6 +86,28 @@ class Stage:
         shown = ", ".join(f"`{line}`" for line in phone.copy(to).lines)
         self.record.givens.append(Given(f"{phone.name} follows `{to}`, and shows {shown}."))
 
+    async def asks(self, phone: Phone, to: str) -> None:
+        """The device has asked before the story begins, and nobody has decided."""
+        self.record.secret = True
+        await phone.subscribes(to)
+        await phone.receives(200)
+        await phone.receives(notify("pending"))
+        await phone.answers(200)
+        self.record.secret = False
+        self.record.givens.append(Given(f"{phone.name} has asked for the card of `{to}`, and is pending."))
+
+    async def polled(self, phone: Phone, *whose: str) -> None:
+        """The device has asked for these cards once before the story begins."""
+        self.record.secret = True
+        for to in whose:
+            await phone.subscribes(to, Expires="0")
+            await phone.receives(200)
+            await phone.receives(notify("terminated", lambda held, request: held, reason="timeout"))
+            await phone.answers(200)
+        self.record.secret = False
+        shown = " and ".join(f"`{to}`" for to in whose)
+        self.record.givens.append(Given(f"{phone.name} has once asked for the cards of {shown}."))
+
     async def unfollows(self, phone: Phone) -> None:
         """The device did follow, and does no more when the story begins."""
         self.record.secret = True
@@ -90,6 +117,17 @@ class Stage:
         await phone.answers(200)
         self.record.secret = False
         self.record.givens.append(Given(f"{phone.name} has unsubscribed."))
+
+    def moment(self, seconds: float, shown: str) -> str:
+        """The time in so many seconds, as documents write it; pages show another one, which is the same each time."""
+        text = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)).isoformat()
+        self.moments[text] = shown
+        return text
+
+    async def pass_days(self, days: int) -> None:
+        """Have the server stopped for so many days, as far as requests are concerned."""
+        await self.house.sleep(days)
+        self.record.note(SERVER, f"{days} days later")
 
     async def restarts(self) -> None:
         """The server's process is killed, and started again."""

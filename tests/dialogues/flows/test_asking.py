@@ -131,3 +131,21 @@ async def test_an_owner_takes_a_confirmation_back(stage: Stage) -> None:
     await ann.receives(201)
     await bob.receives(notify("active", difference("FN:Ann Newman", "TEL;TYPE=work:+15550100")))
     await bob.answers(200)
+
+
+@flow
+async def test_a_request_that_nobody_decides_about_is_given_up(stage: Stage) -> None:
+    """Bob has asked, and Ann never decides. The server keeps requests for 30 days, unless the operator says otherwise.
+
+    (A phone refreshes its subscription in these days, which is left out here.)
+    """
+    ann, bob = stage.person("Ann"), await stage.phone("Bob")
+    await ann.has(CONTACT_CARD, CARD)
+    await stage.asks(bob, ANN)
+    await stage.pass_days(31)
+
+    # RFC 3857 §4.7.1 has the event `giveup` for this, and RFC 6665 §4.1.3 the reason: the phone may ask again, later.
+    await bob.receives(notify("terminated", reason="giveup", gap=True))
+    await bob.answers(200)
+    await ann.gets(RELATIONS)
+    await ann.receives(200, shows_relation(BOB, "ended"))
