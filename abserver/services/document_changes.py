@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Protocol
 
-from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
+from abserver.domain.identity import Aor, InvalidAor, Owner, domain_of, parse_aor
 from abserver.events import codings
 from abserver.events.contact_card import Entity
 from abserver.events.xcap_diff.lists import read_list
@@ -123,7 +123,7 @@ class DocumentChanges:
     async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
         """Users of ours subscribe to themselves, or to the server, which is a URI without a user."""
         if domain_of(watcher) in self._domains and _is_for(request.uri, watcher):
-            return Owner(watcher)
+            return Owner(Aor(f"{watcher};documents"))  # another resource than the card that the user may follow, too
         return make_response(request, 403)
 
     def held(self, followed: Followed) -> str | None:
@@ -187,8 +187,8 @@ class DocumentChanges:
 
     def settle(self, followed: Followed) -> bool:
         """Show the documents; all of them, once, after a SUBSCRIBE."""
-        watch = self._watches.get(followed)
-        if watch is None or watch.state is None or not (watch.is_current and watch.is_for(followed.terms)):
+        watch = self._watches[followed]
+        if watch.state is None or not (watch.is_current and watch.is_for(followed.terms)):
             return False
         if followed.settled is None:
             watch.telling.start_over()
@@ -244,8 +244,8 @@ class DocumentChanges:
 
     def delivered(self, followed: Followed, notice: Notice) -> None:
         """The next difference starts from here."""
-        if isinstance(notice.view, Resources) and (watch := self._watches.get(followed)) is not None:
-            watch.telling.acknowledged(notice.view)
+        if isinstance(notice.view, Resources):
+            self._watches[followed].telling.acknowledged(notice.view)
             if followed.lasting:
                 self._unsure.discard(followed.key)
                 self._outbox.put(DeviceRecord(followed.key, notice.view.tag, 0, self._clock.utc()))
