@@ -12,7 +12,7 @@ from xcap.storage.commit import CommitFailed, GroupCommit
 from xcap.storage.database import NO_PARAMETERS, Database, Transaction, open_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from sqlalchemy import Connection, Select
 
@@ -77,6 +77,9 @@ class Troubled(Database):
 
     async def rows(self, query: Select[Any], parameters: Mapping[str, Any] = NO_PARAMETERS) -> Sequence[Sequence[Any]]:
         return await self._database.rows(query, parameters)
+
+    def parts(self, query: Select[Any]) -> AsyncGenerator[Sequence[Sequence[Any]], None]:
+        return self._database.parts(query)
 
     async def change_tables(self, work: Callable[[Connection], None]) -> None:
         await self._database.change_tables(work)
