@@ -4,4 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite(*(f"tests.dialogues.flows.{name}" for name in ("expecting", "house", "person", "phone")))
+for module in ("expecting", "flow", "house", "person", "phone"):
+    pytest.register_assert_rewrite(f"tests.dialogues.flows.{module}")

@@ -58,6 +58,8 @@ class Notify:
     """The package; None is the one that the device subscribed to last."""
     gap: bool
     """Whether its CSeq may leave numbers out."""
+    kept: bool
+    """Whether the device takes it; else its copy stays as it is."""
     fields: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -68,10 +70,11 @@ def notify(
     reason: str | None = None,
     event: str | None = None,
     gap: bool = False,
+    kept: bool = True,
     **fields: str | None,
 ) -> Notify:
     """A NOTIFY of this state. Without `body` it has none, and names no entity."""
-    return Notify(state, body or _silent, reason, event, gap, fields)
+    return Notify(state, body or _silent, reason, event, gap, kept, fields)
 
 
 def full(*lines: str) -> Body:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tests.dialogues.flows.house import House
 from tests.dialogues.flows.names import Names
-from tests.dialogues.flows.pages import page_of, section
+from tests.dialogues.flows.pages import section, written
 from tests.dialogues.flows.record import Record
 from tests.dialogues.flows.stage import Stage
 
@@ -45,7 +45,7 @@ class Flow:
             assert isinstance(script, CoroutineType)
             stage.record.script = script
             await script
-            stage.is_quiet()
+            await stage.is_quiet()
         finally:
             await stage.close()
             await house.stop()
@@ -72,8 +72,8 @@ def _test(played: Flow) -> Test:
     FLOWS.setdefault(module, []).append(played)
 
     async def run(tmp_path: Path) -> None:
-        shown = await played.play(tmp_path)
-        assert shown in page_of(module).read_text(), "the page is not in step with the script: make docs"
+        played_now = await played.play(tmp_path)
+        assert written(played.script) == played_now, "the page is not in step with the script: make docs"
 
     run.__name__ = run.__qualname__ = name
     run.__module__, run.__doc__ = module, played.script.__doc__

@@ -113,6 +113,14 @@ def section(script: Callable[..., object], record: Record, actors: Sequence[str]
     return "".join(parts)
 
 
+def written(script: Callable[..., object]) -> str:
+    """The section of a script as its page has it; nothing if there is none."""
+    page = page_of(script.__module__)
+    sections = re.split("(?m)(?=^\n## )", page.read_text()) if page.exists() else []
+    head = f"\n## {heading(script)}\n"
+    return next((each for each in sections if each.startswith(head)), "")
+
+
 def _given(given: Given) -> str:
     block = textwrap.indent(f"```\n{given.text}\n```\n", "  ") if given.text else ""
     return f"- {given.sentence}\n{block}"

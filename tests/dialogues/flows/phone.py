@@ -115,11 +115,32 @@ class Phone:
             await self._driver.stop()
             self._driver = None
 
-    def has_nothing_left(self) -> None:
-        """Fails if there is anything that the script did not expect, or left unanswered."""
-        assert self._unanswered is None
-        assert self._answer is None
+    async def has_nothing_left(self) -> None:
+        """Fails if there is anything that the script did not expect, or left unanswered.
+
+        What the server has sent before it answers an OPTIONS is here by then.
+        """
+        if self._driver is not None and self._answer is None:
+            await self._asks_for_options()
+        assert self._unanswered is None, "a NOTIFY was left unanswered"
+        assert self._answer is None, "an answer was not received"
         assert [of_sip(told.request).label for told in self._inbox] == []
+
+    async def _asks_for_options(self) -> None:
+        """Have the server say something."""
+        headers = Headers(
+            [
+                ("Max-Forwards", "70"),
+                ("From", f"<{self.aor}>;tag=options"),
+                ("To", f"<sip:{self._server}>"),
+                ("Call-ID", f"{self._slug}-options"),
+                ("CSeq", "1 OPTIONS"),
+                ("Route", f"<sip:{self._server};lr{self._transport_parameter}>"),
+            ]
+        )
+        self._record.secret = True
+        self._send_now(Request("OPTIONS", f"sip:{self._server}", headers))
+        await self.receives(200)
 
     # -- requests of its own ----------------------------------------------------------------------------------------
 
@@ -166,16 +187,20 @@ class Phone:
         request.headers.set("CSeq", f"{request.cseq.number + 1} SUBSCRIBE")
         self._send_now(request)
 
+    @property
+    def _transport_parameter(self) -> str:
+        """Of SIP URIs."""
+        return "" if self.transport is Transport.UDP else ";transport=tcp"
+
     def _last(self, event: str | None) -> Subscription:
         return next(each for each in reversed(self._subscriptions) if event in (None, each.package))
 
     async def _send(self, request: Request, usual: dict[str, str], fields: dict[str, str | None]) -> None:
-        transport = "" if self.transport is Transport.UDP else ";transport=tcp"
-        contact = f'<sip:{self.addresses[-1]}{transport}>;+sip.instance="<urn:uuid:{self._instance}>"'
+        contact = f'<sip:{self.addresses[-1]}{self._transport_parameter}>;+sip.instance="<urn:uuid:{self._instance}>"'
         own = {"Contact": contact, **usual}
         if self._digest is None:
             own["P-Asserted-Identity"] = f"<{self.aor}>"
-        request.headers.set("Route", f"<sip:{self._server};lr{transport}>")
+        request.headers.set("Route", f"<sip:{self._server};lr{self._transport_parameter}>")
         for name, value in (own | {name.replace("_", "-"): value for name, value in fields.items()}).items():
             if value is None:
                 request.headers.remove(name)
@@ -238,7 +263,7 @@ class Phone:
         has_fields(request.headers, expected.fields)
         place = (subscription.package, subscription.resource)
         copy = expected.body(self.copies.get(place), request)
-        if copy is not None:
+        if copy is not None and expected.kept:
             self.copies[place] = copy
         return request
 

@@ -25,9 +25,9 @@ SERVER = "Server"
 _OUTSIDE = ("From", "To", "Contact")
 """Shown of requests outside of dialogs: within, the Call-ID says as much."""
 _SIP = """
-    From To Call-ID CSeq Contact Event Subscription-State SIP-ETag Suppress-If-Match Expires Min-Expires Accept
-    Accept-Encoding Allow-Events Require Unsupported Retry-After P-Asserted-Identity WWW-Authenticate Authorization
-    Warning Content-Disposition Content-Type Content-Encoding
+    From To Call-ID CSeq Contact Event Subscription-State SIP-ETag Suppress-If-Match Expires Min-Expires
+    User-Agent Accept Accept-Encoding Allow-Events Require Unsupported Retry-After P-Asserted-Identity WWW-Authenticate
+    Authorization Warning Content-Disposition Content-Type Content-Encoding
 """
 _HTTP = """
     X-XCAP-Asserted-Identity WWW-Authenticate Authorization If-Match If-None-Match ETag Retry-After Content-Type

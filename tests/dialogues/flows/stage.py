@@ -141,10 +141,10 @@ class Stage:
         for person in self.people:
             await person.goes()
 
-    def is_quiet(self) -> None:
-        """Nothing is left over."""
+    async def is_quiet(self) -> None:
+        """Fails if anything is left over."""
         for phone in self.phones:
-            phone.has_nothing_left()
+            await phone.has_nothing_left()
 
 
 def _shown(name: str, device: str) -> str:

@@ -165,3 +165,21 @@ async def test_a_phone_by_tcp(stage: Stage) -> None:
     await ann.receives(200)
     await bob.receives(notify("active", difference(*friends("+15550199"))))
     await bob.answers(200)
+
+
+@flow
+async def test_a_program_that_needs_a_body(stage: Stage) -> None:
+    """JsSIP shows a NOTIFY to its application only if that has a body. The server knows it by its User-Agent, as
+    docs/user-agents.md says, and sends the whole view where another device would get none.
+    """
+    ann, bob = stage.person("Ann"), await stage.phone("Bob", "browser")
+    await ann.has(CONTACT_CARD, CARD)
+    await ann.has(CARD_RULES, RULES)
+    await bob.subscribes(ANN, User_Agent="JsSIP 3.13.0")
+    await bob.receives(200)
+    await bob.receives(notify("active", full(*friends("+15550101"))))
+    await bob.answers(200)
+    await bob.refreshes(User_Agent="JsSIP 3.13.0")
+    await bob.receives(200)
+    await bob.receives(notify("active", full(*friends("+15550101"))))
+    await bob.answers(200)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.domain.usages import CARD_RULES, CONTACT_CARD
+from abserver.domain.usages import CARD_RULES, CONTACT_CARD, RELATIONS
 from tests.dialogues.flows.expecting import difference, full, notify
 from tests.dialogues.flows.flow import flow
-from tests.dialogues.flows.scenery import ANN, BOB, CAROL, allow, block, card, polite_block, rules
+from tests.dialogues.flows.scenery import ANN, BOB, CAROL, allow, block, card, polite_block, rules, shows_relation
 
 if TYPE_CHECKING:
     from tests.dialogues.flows.stage import Stage
@@ -67,6 +67,20 @@ async def test_a_confirmed_watcher_is_blocked(stage: Stage) -> None:
     await ann.receives(200)
     await bob.receives(notify("terminated", reason="rejected"))
     await bob.answers(200)
+
+
+@flow
+async def test_an_owner_looks_back(stage: Stage) -> None:
+    """Ann has confirmed Bob, and blocked him later. Her list of relations keeps what she decided, and by which hand."""
+    ann, bob = stage.person("Ann"), await stage.phone("Bob")
+    await ann.has(CONTACT_CARD, CARD)
+    await ann.has(CARD_RULES, rules(allow(BOB)))
+    await stage.follows(bob, ANN)
+    await ann.runs("block", ANN, BOB)
+    await bob.receives(notify("terminated", reason="rejected"))
+    await bob.answers(200)
+    await ann.gets(RELATIONS)
+    await ann.receives(200, shows_relation(BOB, "rejected"))
 
 
 @flow
