@@ -244,6 +244,14 @@ async def test_new_owners_come_and_those_who_end_it_go(world: World) -> None:
         [[former, new]] = etags(bob.last).values()
         assert (former and "there", new and "there") == change
         assert list(etags(bob.last)) == [path(shared(DAN))]
+    world.put_rules(DAN, rules(allow(BOB)))
+    await phone.subscribe(DAN)
+    await world.pass_time(QUIET)
+    world.put_card(DAN, card("2"))
+    await world.pass_time(QUIET)
+    [[former, new]] = etags(bob.last).values()
+    assert former
+    assert new, "a card is heard that nobody followed when the subscription began"
 
 
 @story
@@ -261,23 +269,36 @@ async def test_a_change_that_is_hidden_from_a_watcher_sends_him_nothing(world: W
     assert (len(bob.notifies), len(phone.notifies)) == (heard, told)
 
 
-@story
-async def test_the_clock_of_a_rule_is_heard(world: World) -> None:
-    phone = await follower(world)
-    world.put_card(ANN, card())
-    until = world.clock.utc() + datetime.timedelta(hours=1)
-    rule = allow(BOB).replace(
-        b"</conditions>",
-        f"<validity><from>2000-01-01T00:00:00Z</from><until>{until:%Y-%m-%dT%H:%M:%SZ}</until></validity></conditions>".encode(),
-    )
-    world.put_rules(ANN, rules(rule))
-    await phone.subscribe(ANN)
-    bob = await world.phone(BOB)
-    await subscribe(bob, SHARED, Expires="86400")
-    await world.pass_time(QUIET)
-    [[_, etag]] = etags(bob.last).values()
-    await world.pass_time(3600)
-    assert etags(bob.last) == {path(shared(ANN)): (etag, None)}
+@pytest.mark.parametrize("ending", ["the decision", "a part of the view"])
+def test_the_clock_of_a_rule_is_heard(ending: str) -> None:
+    @story
+    async def told(world: World) -> None:
+        phone = await world.phone(BOB)
+        until = world.clock.utc() + datetime.timedelta(hours=1)
+        rule = allow(BOB).replace(
+            b"</conditions>",
+            b"<validity><from>2000-01-01T00:00:00Z</from>"
+            + f"<until>{until:%Y-%m-%dT%H:%M:%SZ}</until></validity></conditions>".encode(),
+        )
+        more = rule.replace(b'id="', b'id="z', 1).replace(
+            b"<transformations>",
+            b'<transformations><provide-property xmlns="urn:abserver:xml:ns:card-rules" name="tel"/>',
+        )
+        world.put_card(ANN, card(private="7"))
+        world.put_rules(ANN, rules(rule) if ending == "the decision" else rules(allow(BOB), more))
+        await phone.subscribe(ANN)
+        bob = await world.phone(BOB)
+        await subscribe(bob, SHARED, Expires="86400")
+        await world.pass_time(QUIET)
+        [[_, before]] = etags(bob.last).values()
+        relation = world.server.relating.of(ANN, BOB)
+        await world.pass_time(3600)
+        [[former, after]] = etags(bob.last).values()
+        assert former == before
+        assert (after is None) == (ending == "the decision")
+        assert (world.server.relating.of(ANN, BOB) is relation) == (ending != "the decision")
+
+    told()
 
 
 @story
