@@ -32,4 +32,5 @@ def restored(record: SubscriptionRecord, server: PackageServer, clock: Clock) ->
         terms=terms,
         flow=record.flow,
         machine=machine,
+        recorded=record.told,
     )

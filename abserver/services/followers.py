@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from abserver.events.terms import Terms
 from abserver.ports import SubscriptionRecord, SubscriptionRemoved
+from abserver.sip.headers import Substate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -44,6 +45,8 @@ class Followed:
     machine: Subscription
     ceiling: int = 0
     """The highest CSeq that the journal has reserved for the dialog."""
+    recorded: Substate | None = None
+    """What the journal may say that the subscriber was told last."""
     booked: float | None = None
     """When the sweeper looks at it next."""
     lasting: bool = True
@@ -83,18 +86,40 @@ class Followed:
         """Whether the journal has to reserve more CSeq numbers before the next request."""
         return self.lasting and (self.dialog.local_cseq or 0) >= self.ceiling
 
+    @property
+    def is_recorded_otherwise(self) -> bool:
+        """Whether the journal may say that the subscriber was told another standing than it is to be told now.
+
+        If it was told and that was lost in a crash, it would hear nothing when the standing goes back to the recorded
+        one. So first the journal has to know nothing; as with departures (`update_lists`), which views have. After a
+        last word nothing can go back.
+        """
+        standing = self.machine.standing
+        return self.recorded not in (None, standing) and standing is not Substate.TERMINATED
+
     def record(self, now: float, utc: datetime.datetime) -> SubscriptionRecord:
-        """What the journal is to keep; reserves CSeq numbers. `ceiling` counts only once the record is durable."""
+        """What the journal is to keep; reserves CSeq numbers. `durable` has to be called once it is.
+
+        What the subscriber was told counts only while it is what it is to be told.
+        """
+        told = self.machine.told if self.machine.told is self.machine.standing else None
+        self.recorded = told or self.recorded
         return SubscriptionRecord(
             key=self.key,
             dialog=self.dialog.ahead(CSEQ_BLOCK),
             package=self.package.name,
             event_id=self.event_id,
             terms=self.terms,
-            told=self.machine.told,
+            told=told,
             expires_at=utc + datetime.timedelta(seconds=self.machine.expires_at - now),
             flow=self.flow,
         )
+
+    def durable(self, record: SubscriptionRecord) -> None:
+        """The record is, and was the last one."""
+        self.ceiling = record.dialog.local_cseq or 0
+        if self.machine.told is not self.machine.standing:
+            self.recorded = record.told
 
     def removal(self) -> SubscriptionRemoved:
         """What tells the journal that the dialog is over."""

@@ -1,4 +1,5 @@
-"""What has to be durable before a NOTIFY leaves: CSeq numbers that no restart uses again, and departures.
+"""What has to be durable before a NOTIFY leaves: CSeq numbers that no restart uses again, and departures, be it from
+the view that the device has or from the standing that it was told.
 
 A NOTIFY is cheap and a commit is not, so both are written in groups: numbers for a block of requests at a time, the
 departures (`update_lists`) of a whole fan-out in one go. Who lacks something waits for the next group.
@@ -49,7 +50,7 @@ class Preparing:
     def missing(self, followed: Followed) -> Sequence[Record]:
         """What has to be durable before the device is told what its machine owes, and is not yet."""
         records = followed.server.preparations(followed)
-        if followed.is_out_of_numbers:
+        if followed.is_out_of_numbers or followed.is_recorded_otherwise:
             return (followed.record(self._clock.now(), self._clock.utc()), *records)
         return records
 
@@ -80,7 +81,7 @@ class Preparing:
         for followed, records in group:
             for record in records:
                 if isinstance(record, SubscriptionRecord):
-                    followed.ceiling = record.dialog.local_cseq or 0
+                    followed.durable(record)
                 else:
                     followed.server.prepared(record)
         return True

@@ -88,6 +88,29 @@ async def test_an_acknowledgement_that_the_crash_swallowed_cannot_hide_that_the_
 
 
 @story
+async def test_a_standing_that_the_crash_swallowed_cannot_hide_that_the_owner_went_back(world: World) -> None:
+    """The journal says "active" was told to Bob's phone, the rules say "active", and the phone shows "pending"."""
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB), allow(CAROL)))
+    bob, carol = await followed_by(world, BOB), await followed_by(world, CAROL)
+    world.journal.latency = 0.5
+    world.put_rules(ANN, rules(confirm(BOB), allow(CAROL)))
+    await world.pass_time(0.5 + 3 * HOP)
+    assert bob.last.state == "pending"
+    await world.kill()
+    world.put_rules(ANN, rules(allow(BOB), allow(CAROL)))
+    world.journal.latency = 0.0
+    await world.start()
+    await world.pass_time()
+    assert bob.last.state == "active"
+    assert len(carol.notifies) == 1
+    told = len(bob.notifies)
+    await world.restart()
+    await world.pass_time()
+    assert len(bob.notifies) == told
+
+
+@story
 async def test_a_device_in_doubt_that_subscribes_anew_gets_the_full_view(world: World) -> None:
     world.put_card(ANN, card("1"))
     world.put_rules(ANN, rules(allow(BOB)))
