@@ -92,6 +92,17 @@ class Owed(enum.Enum):
     NOW = "the one that follows a SUBSCRIBE (RFC 6665 §4.2.1.2)"
 
 
+class Pause(enum.Enum):
+    """What the next NOTIFY waits for."""
+
+    CHANGE = "something to tell"
+    SILENCE = "the end of a silence that the subscriber asked for; there is something to tell"
+    ANSWER = "the answer to the one before"
+    RETRY = "the end of a pause after a failure"
+    RATE = "the rates, or the pace"
+    NOTHING = "nothing: it may leave now"
+
+
 REMOVING = frozenset({404, 405, 410, 416, *range(480, 486), 489, 501, 604})
 """Answers to NOTIFY upon which the subscription MUST be removed (RFC 6665 §4.2.2)."""
 
@@ -288,6 +299,30 @@ class Subscription:
     def is_open(self) -> bool:
         """Whether it is `behind` and no NOTIFY is in flight."""
         return self._in_flight is None and self.behind
+
+    def pause(self, now: float) -> tuple[Pause, float | None]:
+        """What the next NOTIFY waits for, and the time of that: since when for an answer, until when for a pause.
+
+        For whoever wants to know; what is too early is known after `next_notice` said so.
+        """
+        if self._in_flight is not None:
+            return Pause.ANSWER, self._sent_at
+        if not self.behind:
+            silent = self._condition == ANY and self.view is not None and self.view.tag != self.delivered
+            return Pause.SILENCE if silent else Pause.CHANGE, None
+        if self._owed is _NOW or self.standing is _TERMINATED or not now < self._wake_at < inf:
+            return Pause.NOTHING, None
+        return Pause.RETRY if self._wake_at == self._retry_at else Pause.RATE, self._wake_at
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a NOTIFY awaits its answer."""
+        return self._in_flight is not None
+
+    @property
+    def sent_at(self) -> float:
+        """When the last NOTIFY left; if none did since the server started, it means nothing."""
+        return self._sent_at
 
     def next_notice(self, now: float) -> Notice | None:
         """The NOTIFY to send now, or None; once returned it is in flight until `answered`.

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from abserver.domain.identity import Owner, Watcher
     from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
-    from abserver.events.subscription import Subscription
+    from abserver.events.subscription import Gone, Subscription
     from abserver.events.terms import Terms
-    from abserver.ports import DeviceKey
+    from abserver.ports import DeviceKey, SendFailure
     from abserver.services.packages import PackageServer
     from abserver.sip.dialog import Dialog, DialogId
     from abserver.sip.message import Request
@@ -57,6 +57,10 @@ class Followed:
     """What the machine was told last: a mark of the package's server, taken away when it has to be told again."""
     version: int = 0
     """The owner's modification version at the time of the last NOTIFY."""
+    answer: int | SendFailure | None = None
+    """What the last NOTIFY that is not on its way came to; None if there was none since the server started."""
+    gone: Gone | None = None
+    """Why it ended; None for one that lives, was replaced or was dropped."""
     destination: str = dataclasses.field(init=False)
     """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
 

@@ -211,9 +211,11 @@ class Notifier:
         status, retry_after = _outcome(answer)
         outcome = machine.answered(status, now, retry_after=retry_after)
         if outcome.delivered:
+            followed.answer = status
             followed.server.delivered(followed, notice)
             self._take_rates(followed, answer, now)
         else:
+            followed.answer = answer if isinstance(answer, SendFailure) else status
             log.info("NOTIFY failed", extra={**_ids(followed), "status": status})
         if outcome.gone is not None:
             self._end(followed, outcome.gone)
@@ -236,6 +238,7 @@ class Notifier:
             self._outbox.put(followed.record(now, self._clock.utc()))
 
     def _end(self, followed: Followed, gone: Gone) -> None:
+        followed.gone = gone
         self._forget(followed)
         log.info("subscription ended", extra={**_ids(followed), "why": gone.name.lower()})
         followed.server.ended(followed)

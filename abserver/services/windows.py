@@ -50,6 +50,10 @@ class Windows(Generic[Waiter]):
         if self._under_way.get(destination, 0) < self._per_destination:
             self._starved.append(destination)
 
+    def is_waiting(self, destination: str, waiter: Waiter) -> bool:
+        """Whether `waiter` is in line."""
+        return waiter in self._lines.get(destination, ())
+
     def leave(self, destination: str) -> None:
         """One that was counted is answered."""
         self._total -= 1

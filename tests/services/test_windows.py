@@ -71,3 +71,14 @@ def test_nobody_waits_forever_and_no_bound_is_passed(steps: list[tuple[str, bool
     while under_way:
         answer()
     assert not waiting
+
+
+def test_whoever_is_in_line_is_known_to_be() -> None:
+    windows: Windows[str] = Windows(1, 10)
+    assert windows.enter("a", "first")
+    assert not windows.is_waiting("a", "first")
+    assert not windows.enter("a", "second")
+    assert windows.is_waiting("a", "second")
+    windows.leave("a")
+    assert windows.next("a") == "second"
+    assert not windows.is_waiting("a", "second")
