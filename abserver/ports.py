@@ -221,6 +221,10 @@ class Journal(Protocol):
 
     async def view(self, tag: str) -> View | None: ...
 
+    async def held_by(self, watcher: Watcher, owner: Owner) -> Sequence[DeviceRecord]:
+        """The update lists of the watcher's devices, as far as they follow this owner; by device."""
+        ...
+
     async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> Sequence[DecisionRecord]:
         """The history of the owner's decisions, about one watcher or all, the oldest first."""
         ...

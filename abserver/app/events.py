@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abserver.app.computed import ComputedChanges, RelationLists, SharedCards
+from abserver.app.explanations import Explanations, WatchersViews
 from abserver.app.restoring import restored
 from abserver.domain.card import DEFAULT_LEVELS
-from abserver.domain.usages import RELATIONS, SHARED_CARDS
+from abserver.domain.usages import EXPLANATIONS, RELATIONS, SHARED_CARDS, VIEWS
 from abserver.events.contact_card import PACKAGE
 from abserver.events.xcap_diff.package import PACE as XCAP_DIFF_PACE
 from abserver.events.xcap_diff.package import xcap_diff
@@ -21,6 +22,8 @@ from abserver.services.authorizing import Authorizer
 from abserver.services.collecting import Collector
 from abserver.services.contact_cards import ContactCards
 from abserver.services.document_changes import DocumentChanges
+from abserver.services.endings import Endings
+from abserver.services.explaining import Explaining
 from abserver.services.followers import Followers
 from abserver.services.giving_up import GivingUp
 from abserver.services.notifying import Notifier
@@ -32,6 +35,7 @@ from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
 from abserver.services.watched import CardWatchers, InfoWatchers
 from abserver.services.watcher_infos import WatcherInfos
+from abserver.services.windows import Windows
 from abserver.sip.transport import Address, Flow, Transport
 from xcap.sources import computed_from
 
@@ -49,7 +53,6 @@ if TYPE_CHECKING:
     from abserver.services.followers import Followed
     from abserver.services.packages import PackageServer
     from abserver.services.watched import Inner
-    from abserver.services.windows import Windows
     from xcap.ports import CredentialStore, DocumentSource
 
 
@@ -105,6 +108,7 @@ class EventSide:
         keep_requests: after which time an undecided request is given up.
         """
         clock, followers = shells.clock, Followers()
+        self.windows: Windows[Followed] = windows or Windows()
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
         self.relating = Relating(followers, known.relations, on_change=self._related)
         self.authorizer = Authorizer(shells.documents, default_levels)
@@ -117,7 +121,7 @@ class EventSide:
             reconciler=self.reconciler,
             clock=clock,
             contact=contact_at,
-            windows=windows,
+            windows=self.windows,
         )
         self.contact_cards = ContactCards(
             followers=followers,
@@ -144,6 +148,19 @@ class EventSide:
             pump=self.notifier.pump,
             after=keep_requests,
         )
+        endings = Endings(clock)
+        followers.listen(endings.note)
+        self.explaining = Explaining(
+            authorizer=self.authorizer,
+            relating=self.relating,
+            followers=followers,
+            endings=endings,
+            update_lists=self.lists,
+            windows=self.windows,
+            outbox=self.outbox,
+            journal=shells.journal,
+            clock=clock,
+        )
         watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
         self.watcher_infos = self._watcher_infos(watchers, clock, winfo_pace)
         winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock, winfo_pace)
@@ -151,6 +168,8 @@ class EventSide:
             {
                 SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
                 RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, shells.journal, clock),
+                EXPLANATIONS.auid: Explanations(self.explaining),
+                VIEWS.auid: WatchersViews(self.explaining),
             }
         )
         """Where computed documents come from, by their usage."""

@@ -140,9 +140,21 @@ def matching(
 ) -> Sequence[Rule]:
     """The rules whose conditions all hold, in document order."""
     candidates = ruleset.candidates(watcher)
-    other = ruleset.has_default and not _is_named(candidates, watcher, lists)
-    request = Request(watcher, utc, sphere, lists, other)
+    request = circumstances(ruleset, candidates, watcher, utc, sphere, lists)
     return [rule for rule in candidates if all(condition.holds(request) for condition in rule.conditions)]
+
+
+def circumstances(
+    ruleset: Ruleset,
+    candidates: Iterable[Rule],
+    watcher: Watcher | None,
+    utc: datetime.datetime,
+    sphere: str | None,
+    lists: Mapping[str, Members],
+) -> Request:
+    """In which the conditions of the ruleset are evaluated; `candidates` are its own for this watcher."""
+    other = ruleset.has_default and not _is_named(candidates, watcher, lists)
+    return Request(watcher, utc, sphere, lists, other)
 
 
 def _is_named(candidates: Iterable[Rule], watcher: Watcher | None, lists: Mapping[str, Members]) -> bool:

@@ -56,7 +56,7 @@ def view_of(
     named = False
     written: list[str] = []
     for run in card.runs if card else ():
-        seen = [item for item in run.items if _is_visible(item, grant, defaults)]
+        seen = [item for item in run.items if is_visible(item, grant, defaults)]
         if not seen:
             continue
         named = named or any(item.name == "fn" for item in seen)
@@ -72,7 +72,8 @@ def text_of(view: View) -> bytes:
     return export_vcard(view.content)
 
 
-def _is_visible(item: Item, grant: Grant, defaults: Mapping[str, str]) -> bool:
+def is_visible(item: Item, grant: Grant, defaults: Mapping[str, str]) -> bool:
+    """Whether the grant gives the item; defaults: as for `view_of`."""
     if grant.everything:
         return True
     if item.levels is None:

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 
 from abserver.domain import lists, spheres
 from abserver.domain.card import parse_card
+from abserver.domain.explanation import ExplainedRules, explain_items, explain_rules
 from abserver.domain.instants import EARLIEST, LATEST
 from abserver.domain.rules import (
     EVERYTHING,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.card import Card
     from abserver.domain.conditions import Members
+    from abserver.domain.explanation import ExplainedItem
     from abserver.domain.identity import Owner, Watcher
     from abserver.domain.spheres import Spheres
     from abserver.domain.view import View
@@ -123,6 +125,10 @@ class Rulings:
                 return frozenset().union(*(touched for _, touched in self._edits[place:]))
         return None
 
+    def explained(self, decision: Decision, watcher: Watcher, utc: datetime.datetime) -> ExplainedRules:
+        """What each rule does for `watcher`, of whom `decide` has just said `decision`."""
+        return explain_rules(self.ruleset, decision, watcher, utc, sphere=self._sphere, lists=self._members)
+
     def next_change(self, utc: datetime.datetime) -> datetime.datetime | None:
         """When a decision may change without an edit."""
         times = (next_change(self.ruleset, utc), self._spheres.next_change(utc))
@@ -205,6 +211,16 @@ class Policy:
         if view is None:
             view = self._views[grant] = view_of(self._card, grant, self.owner, self._defaults)
         return view
+
+    def explained_rules(self, watcher: Watcher, utc: datetime.datetime) -> ExplainedRules:
+        """What each rule does for `watcher`; none decides about owners."""
+        if self.is_owner(watcher):
+            return ExplainedRules()
+        return self.rulings.explained(self.decide(watcher, utc), watcher, utc)
+
+    def explained_items(self, decision: Decision) -> Sequence[ExplainedItem]:
+        """What becomes of each item of the card."""
+        return explain_items(self._card, decision, self._defaults)
 
     def next_change(self, utc: datetime.datetime) -> datetime.datetime | None:
         """When a decision may change without an edit."""

@@ -83,8 +83,10 @@ class SqlJournal:
 
     async def devices(self, owner: Owner) -> list[DeviceRecord]:
         """The synchronization update lists of the devices that follow one owner."""
-        same, found = rows.sharing(), await self._database.rows(_SELECT_DELIVERIES, {"owner": owner})
-        return [rows.device_of(same, rows.key_of(same, *row[:3]), *row[3:]) for row in found]
+        return _devices_of(await self._database.rows(_SELECT_DELIVERIES, {"owner": owner}))
+
+    async def held_by(self, watcher: Watcher, owner: Owner) -> list[DeviceRecord]:
+        return _devices_of(await self._database.rows(_SELECT_HELD, {"owner": owner, "watcher": watcher}))
 
     async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> list[DecisionRecord]:
         same = rows.sharing()
@@ -121,6 +123,8 @@ _SELECT_DELIVERIES = (
     .order_by(_devices.watcher, _devices.device)
 )
 
+_SELECT_HELD = _SELECT_DELIVERIES.where(_devices.watcher == bindparam("watcher"))
+
 _COLLECT_VIEWS = delete(tables.views).where(tables.views.c.tag.not_in(select(_deliveries.tag)))
 _doubted = exists().where(
     _deliveries.device == _departures.device,
@@ -136,6 +140,11 @@ _ranked = select(_decided.id, _newest_first.label("place")).subquery()
 _COLLECT_DECISIONS = delete(tables.decisions).where(
     _decided.id.in_(select(_ranked.c.id).where(_ranked.c.place > MOST_DECISIONS))
 )
+
+
+def _devices_of(found: Sequence[Sequence[Any]]) -> list[DeviceRecord]:
+    same = rows.sharing()
+    return [rows.device_of(same, rows.key_of(same, *row[:3]), *row[3:]) for row in found]
 
 
 def _collect(transaction: Transaction, intents: Sequence[None]) -> Sequence[None]:

@@ -253,6 +253,16 @@ async def test_of_the_decisions_about_a_watcher_a_collection_leaves_the_newest(o
     assert len(await journal.decisions(ANN, CAROL)) == 1
 
 
+async def test_what_the_devices_of_a_watcher_hold_of_an_owner_is_found(opened: Opened) -> None:
+    journal = await opened.journal()
+    second = DEVICE._replace(key=KEY._replace(device="a second one"), tag="t2")
+    others = [DEVICE._replace(key=key) for key in (KEY._replace(watcher=CAROL), KEY._replace(owner=DAN))]
+    await journal.write(DEVICE, second, *others)
+    assert list(await journal.held_by(BOB, ANN)) == sorted([DEVICE, second])
+    assert list(await journal.held_by(BOB, DAN)) == [others[1]]
+    assert list(await journal.held_by(CAROL, DAN)) == []
+
+
 async def test_devices_that_came_before_and_after_a_restart_keep_apart(opened: Opened) -> None:
     """Whether the journal was loaded before it is written to or not."""
     journal = await opened.journal()

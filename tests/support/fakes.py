@@ -74,6 +74,11 @@ class MemoryJournal:
         await asyncio.sleep(self.latency)
         return self._views.get(tag)
 
+    async def held_by(self, watcher: Watcher, owner: Owner) -> Sequence[DeviceRecord]:
+        await asyncio.sleep(self.latency)
+        found = [each for key, each in self._devices.items() if (key.owner, key.watcher) == (owner, watcher)]
+        return sorted(found, key=lambda record: record.key.device)
+
     async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> Sequence[DecisionRecord]:
         await asyncio.sleep(self.latency)
         found = [kept for pair, kept in self._decisions.items() if pair[0] == owner and watcher in (None, pair[1])]
@@ -142,6 +147,7 @@ class OpenedJournal:
         self.load = journal.load
         self.view = journal.view
         self.decisions = journal.decisions
+        self.held_by = journal.held_by
         self.collect = journal.collect
 
     def kill(self) -> None:

@@ -13,8 +13,10 @@ from abserver.domain.usages.card_rules import AUID as CARD_RULES_AUID
 from abserver.domain.usages.card_rules import CARD_RULES
 from abserver.domain.usages.contact_card import AT_MOST_ONCE, CONTACT_CARD
 from abserver.domain.usages.contact_card import AUID as CONTACT_CARD_AUID
+from abserver.domain.usages.explanations import EXPLANATIONS
 from abserver.domain.usages.relations import RELATIONS
 from abserver.domain.usages.shared_cards import SHARED_CARDS
+from abserver.domain.usages.views import VIEWS
 from xcap.core.usage import Usages
 from xcap.core.usages import STANDARD
 
@@ -28,13 +30,15 @@ __all__ = [
     "CARD_RULES_AUID",
     "CONTACT_CARD",
     "CONTACT_CARD_AUID",
+    "EXPLANATIONS",
     "OURS",
     "RELATIONS",
     "SHARED_CARDS",
+    "VIEWS",
     "all_usages",
 ]
 
-OURS = (CONTACT_CARD, CARD_RULES, ADDRESS_BOOK, SHARED_CARDS, RELATIONS)
+OURS = (CONTACT_CARD, CARD_RULES, ADDRESS_BOOK, SHARED_CARDS, RELATIONS, EXPLANATIONS, VIEWS)
 
 
 def all_usages(aliases: Mapping[str, str] = MappingProxyType({})) -> Usages:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from abserver.domain.card import VCARD
-from abserver.domain.identity import InvalidAor, Owner, parse_aor
+from abserver.domain.identity import Aor, InvalidAor, Owner, parse_aor
 from abserver.domain.usages.contact_card import CONTACT_CARD, MEDIA_TYPE
 from xcap.core.uri import DocumentKey
 from xcap.core.usage import ApplicationUsage, everything, owner_reads
@@ -17,17 +17,23 @@ from xcap.core.usage import ApplicationUsage, everything, owner_reads
 AUID = "org.abserver.shared-cards"
 
 
-def name_of(owner: Owner) -> str:
+def name_of(address: Aor) -> str:
     """The document's name: the address, in which a slash and a percent sign are escaped."""
-    return "".join(quote(character, safe="") if character in "/%" else character for character in owner)
+    return "".join(quote(character, safe="") if character in "/%" else character for character in address)
+
+
+def address_of(name: str) -> Aor | None:
+    """The address that a document of this name is about, in any spelling of it; None for no address."""
+    try:
+        return parse_aor(unquote(name))
+    except InvalidAor:
+        return None
 
 
 def owner_of(name: str) -> Owner | None:
-    """Whose card a document of this name is, in any spelling of the address; None for no address."""
-    try:
-        return Owner(parse_aor(unquote(name)))
-    except InvalidAor:
-        return None
+    """Whose card a document of this name is; None for no address."""
+    address = address_of(name)
+    return None if address is None else Owner(address)
 
 
 def canonical(key: DocumentKey) -> DocumentKey:

@@ -43,7 +43,13 @@ def test_all_usages_of_the_server_are_one_table_without_clashes() -> None:
     alias = DocumentKey("com.example.card", BOB, "index")
     assert usages.canonical(alias) == DocumentKey(CONTACT_CARD.auid, BOB, "index")
     assert {usage.auid for usage in OURS} == {
-        f"org.abserver.{name}" for name in ("contact-card", "card-rules", "address-book", "shared-cards", "relations")
+        "org.abserver.contact-card",
+        "org.abserver.card-rules",
+        "org.abserver.address-book",
+        "org.abserver.shared-cards",
+        "org.abserver.relations",
+        "org.abserver.explanations",
+        "org.abserver.views",
     }
 
 
