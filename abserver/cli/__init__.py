@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import cards, checking, demonstrating, documents, relations, rules, serving, users, watching
+from abserver.cli import (
+    cards,
+    checking,
+    demonstrating,
+    documents,
+    explaining,
+    relations,
+    rules,
+    serving,
+    users,
+    watching,
+)
 from abserver.cli.common import Commands
 
 app = typer.Typer(
@@ -29,6 +40,8 @@ app.add_typer(documents.app, name="xcap")
 app.command("approve")(rules.approve)
 app.command("reject")(rules.reject)
 app.command("block")(rules.block)
+app.command("explain")(explaining.explain)
+app.command("see-as")(explaining.see_as)
 app.command("watch")(watching.watch)
 app.command("relations")(relations.relations)
 app.command("sync")(relations.sync)

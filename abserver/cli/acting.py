@@ -58,19 +58,19 @@ def acting_as(owner: Aor, settings: Settings, config: Path | None) -> Iterator[X
         raise CommandError(f"the server at {origin} refused: {error}", _advice(error)) from None
 
 
-def document(usage: ApplicationUsage, owner: Aor) -> DocumentKey:
+def document(usage: ApplicationUsage, owner: Aor, name: str = DOCUMENT_NAME) -> DocumentKey:
     """The owner's document in `usage`."""
     from xcap.core.uri import DocumentKey
 
-    return DocumentKey(usage.auid, owner, DOCUMENT_NAME)
+    return DocumentKey(usage.auid, owner, name)
 
 
-def fetch(client: XcapClient, usage: ApplicationUsage, owner: Aor) -> Fetched | None:
-    """The owner's document as it is stored, with its etag; None if there is none."""
+def fetch(client: XcapClient, usage: ApplicationUsage, owner: Aor, name: str = DOCUMENT_NAME) -> Fetched | None:
+    """The owner's document as the server has it, with its etag; None if there is none."""
     from xcap.client import Refused
 
     try:
-        return client.get(document(usage, owner))
+        return client.get(document(usage, owner, name))
     except Refused as refused:
         if refused.status == HTTPStatus.NOT_FOUND:
             return None

@@ -71,6 +71,28 @@ def edit_for(line: str, card: bytes, which: int | None) -> ItemEdit:
     return ItemEdit(place.selector, _bytes(element), f"changed {what}")
 
 
+@dataclass(frozen=True, slots=True)
+class ItemName:
+    """Which items somebody means."""
+
+    name: str
+    """Lower case: `tel`."""
+    types: frozenset[str]
+    """Lower case; none where it does not matter."""
+    spoken: str
+
+    def fits(self, name: str, types: frozenset[str]) -> bool:
+        """Whether it means an item of this name with these TYPE values."""
+        return name == self.name and (not self.types or types == self.types)
+
+
+def item_named(text: str) -> ItemName:
+    """The items that a line without a value means: `TEL`, or `TEL;TYPE=home`. Raises InvalidLine."""
+    parsed = _parsed(text if ":" in text else f"{text}:")
+    types = frozenset(value.lower() for value in parsed.values("TYPE"))
+    return ItemName(parsed.name.lower(), types, _spoken(parsed))
+
+
 def _removal(card: Element, place: _Place, what: str) -> ItemEdit:
     """A PUT of the card without the item.
 
