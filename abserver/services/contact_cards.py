@@ -176,8 +176,9 @@ class ContactCards:
             )
         )
 
-    def refreshed(self, followed: Followed) -> None:
-        """Another SUBSCRIBE is another request, if the relation had ended."""
+    def subscribed(self, followed: Followed) -> None:
+        """Another SUBSCRIBE is another request, if the relation had ended; so is the first one, if something had the
+        request wait while this was made durable."""
         policy = self._policy(followed.key.owner)
         self._outbox.put(*self._noted(policy), *self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
 

@@ -138,7 +138,7 @@ class DocumentChanges:
         """Nothing is promised but the subscription."""
         return ()
 
-    def refreshed(self, followed: Followed) -> None:
+    def subscribed(self, followed: Followed) -> None:
         """`settle` sees to it."""
 
     def ended(self, followed: Followed) -> None:

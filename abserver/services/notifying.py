@@ -72,13 +72,12 @@ class Notifier:
         stale = followed.server.followers.add(followed)
         if stale is not None:
             self._forget(stale)
-        if await self._is_ready(followed):
-            self._settle(followed)
+        await self.refreshed(followed)
 
     async def refreshed(self, followed: Followed) -> None:
-        """A SUBSCRIBE within this subscription was just answered: send what its machine owes."""
+        """A SUBSCRIBE of this subscription was just answered: send what its machine owes."""
         if await self._is_ready(followed):
-            followed.server.refreshed(followed)
+            followed.server.subscribed(followed)
             self._settle(followed)
 
     async def _is_ready(self, followed: Followed) -> bool:
@@ -88,7 +87,8 @@ class Notifier:
         try:
             await followed.server.ready(followed)
         except Exception:
-            self._reconciler.hint(followed.server, followed.key.owner)  # the NOTIFY stays owed
+            if followed.living:  # the NOTIFY stays owed
+                self._settle(followed)
             raise
         return followed.living
 

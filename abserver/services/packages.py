@@ -51,8 +51,8 @@ class PackageServer(Protocol):
         """
         ...
 
-    def refreshed(self, followed: Followed) -> None:
-        """A SUBSCRIBE within this subscription was accepted and answered; `ready` was awaited just before."""
+    def subscribed(self, followed: Followed) -> None:
+        """A SUBSCRIBE of this subscription was accepted and answered; `ready` was awaited just before."""
         ...
 
     def ended(self, followed: Followed) -> None:

@@ -132,7 +132,7 @@ class WatcherInfos:
         """Nothing is promised but the subscription."""
         return ()
 
-    def refreshed(self, followed: Followed) -> None:
+    def subscribed(self, followed: Followed) -> None:
         """`settle` sees to it."""
 
     def ended(self, followed: Followed) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from abserver.domain.identity import Watcher, parse_aor
 from abserver.domain.rules import NOTHING
-from abserver.domain.view import view_of
+from abserver.domain.view import View, view_of
 from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD
 from abserver.events.subscription import FIRST_RETRY
 from abserver.services.preparing import TURN
@@ -501,6 +501,28 @@ async def test_the_notify_of_a_subscribe_stays_owed_when_the_card_cannot_be_read
     world.documents.put_silently(ANN, card("2"))
     await world.pass_time(31)
     assert b"tel:2" in holding(bob)
+
+
+@story
+async def test_the_notify_of_a_subscribe_goes_whole_when_what_the_device_holds_cannot_be_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(tag: str) -> View | None:
+        raise OSError
+
+    world.expected_errors = {"request failed"}
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    await bob.unsubscribe()
+    await world.pass_time()
+    world.put_card(ANN, card("2"))
+    await world.restart()
+    await world.pass_time()
+    monkeypatch.setattr(world.server.journal, "view", broken)
+    await bob.subscribe(ANN, Accept=BOTH, Suppress_If_Match=bob.last.etag)
+    await world.pass_time()
+    assert bob.last.content_type == XCARD
+    assert b"tel:2" in bob.last.body
 
 
 @story

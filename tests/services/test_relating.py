@@ -111,13 +111,26 @@ async def test_a_pending_request_waits_only_when_the_last_device_is_gone(world: 
     assert relation(world).state is RelationState.PENDING
 
 
+@pytest.mark.parametrize("rule", [allow(CAROL), confirm(BOB)])
 @story
-async def test_a_request_stays_pending_when_its_owner_edits_something_else(world: World) -> None:
+async def test_a_request_stays_pending_when_its_owner_edits_meanwhile(world: World, rule: bytes) -> None:
     world.journal.latency = 0.1
     world.put_card(ANN, card())
     bob = await world.phone(BOB)
-    world.loop.call_later(0.05, world.put_rules, ANN, rules(allow(CAROL)))  # before the subscription is durable
+    world.loop.call_later(0.05, world.put_rules, ANN, rules(rule))  # before the subscription is durable
     await bob.subscribe(ANN)
+    await world.pass_time()
+    assert relation(world).state is RelationState.PENDING
+
+
+@story
+async def test_a_request_stays_pending_when_another_device_leaves_meanwhile(world: World) -> None:
+    await asking(world)
+    world.journal.latency = 0.1
+    second = await world.phone(BOB)
+    [first] = world.server.followers.by(ANN, BOB)
+    world.loop.call_later(0.05, world.server.events.notifier.dropped, first)
+    await second.subscribe(ANN)
     await world.pass_time()
     assert relation(world).state is RelationState.PENDING
 
