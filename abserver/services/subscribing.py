@@ -19,7 +19,7 @@ from abserver.events.subscription import ANY, Subscription
 from abserver.events.wish import Wish, agreed, read_wish
 from abserver.events.xcap_diff import lists
 from abserver.ports import DeviceKey, SubscriptionRecord
-from abserver.services.contact_cards import BUSY_SECONDS
+from abserver.services.contact_cards import BUSY_SECONDS, WITHHELD
 from abserver.services.followers import Followed
 from abserver.sip.dialog import Dialog, DialogId
 from abserver.sip.errors import SipSyntaxError
@@ -249,12 +249,12 @@ class Subscribing:
         if isinstance(terms, Response):
             respond(terms)
             return
-        same = followed.terms.body == terms.body
+        known = followed.terms.body == terms.body and followed.settled is not WITHHELD
         followed.refresh(request, flow, terms)
         condition = _condition(wish, terms)
         if (
             condition is not None
-            and (same or condition == ANY)  # another body is about another state than the one at hand
+            and (known or condition == ANY)  # else the state that is asked for is another one than that at hand
             and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires)
         ):
             await self._take_silently(request, followed, wish, respond)

@@ -724,6 +724,19 @@ async def test_a_change_that_no_trigger_asks_for_is_kept_back_until_one_does_rfc
 
 
 @story
+async def test_a_refresh_brings_what_was_kept_back_though_it_names_what_was_told_last_rfc5839_5_2(world: World) -> None:
+    """The condition is about the state of now, and a SUBSCRIBE asks for that whatever the triggers say."""
+    world.put_card(ANN, card("1"))
+    bob = await filtering(world, WHEN_TEL_COMES)
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    assert (await bob.refresh(Accept=BOTH, Suppress_If_Match=bob.last.etag)).status == 200
+    await world.pass_time(5)
+    assert b"tel:2" in holding(bob)
+    assert (await bob.refresh(Accept=BOTH, Suppress_If_Match=bob.last.etag)).status == 204
+
+
+@story
 async def test_a_notify_that_leaves_for_another_reason_tells_what_was_kept_back(world: World) -> None:
     """What was sent before may never have arrived, and may show what the owner took back since."""
     world.put_card(ANN, card("1"))
