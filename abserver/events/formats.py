@@ -51,6 +51,10 @@ class Formats:
         suffix = self._suffix
         return entity_tag.removesuffix(suffix) if entity_tag.endswith(suffix) else None
 
+    def is_like(self, other: Formats) -> bool:
+        """Whether a tag names the same in both."""
+        return self._suffix == other._suffix
+
     @property
     def _suffix(self) -> str:
         return (TEXT_SUFFIX if self.full == VCARD else "") + (f"-{self.coding}" if self.coding else "")

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from abserver.events import codings, filters
+from abserver.events.card_copy import NO_COPY
 from abserver.events.package import allow_events
 from abserver.events.subscription import ANY, Subscription
 from abserver.events.wish import Wish, agreed, read_wish
@@ -250,6 +251,7 @@ class Subscribing:
             respond(terms)
             return
         known = followed.terms.body == terms.body and followed.settled is not WITHHELD
+        held = followed.machine.delivered if followed.formats.is_like(terms.formats) else None
         followed.refresh(request, flow, terms)
         condition = _condition(wish, terms)
         if (
@@ -259,7 +261,7 @@ class Subscribing:
         ):
             await self._take_silently(request, followed, wish, respond)
             return
-        self._subscribed(followed, wish, followed.machine.delivered if condition in (None, ANY) else condition)
+        self._subscribed(followed, wish, held if condition in (None, ANY) else condition)
         await self._keep(followed)
         respond(self._accepted(request, followed, wish.expires))
         await self._notifier.refreshed(followed)
@@ -290,8 +292,8 @@ class Subscribing:
 
 
 def _condition(wish: Wish, terms: Terms) -> str | None:
-    """What Suppress-If-Match names: the tag of a state, ANY, or None; a tag of another form names nothing."""
-    return wish.suppress if wish.suppress in (None, ANY) else terms.formats.view_tag(wish.suppress)
+    """What Suppress-If-Match names: the tag of a state, ANY, NO_COPY for a tag of another form, None without one."""
+    return wish.suppress if wish.suppress in (None, ANY) else terms.formats.view_tag(wish.suppress) or NO_COPY
 
 
 def _pair(followed: Followed) -> Pair:

@@ -265,6 +265,36 @@ async def test_a_device_that_lost_its_copy_says_so_and_gets_the_full_view(world:
     assert (bob.last.content_type, bob.last.body) == (XCARD, bob.notifies[0].body)
 
 
+@pytest.mark.parametrize("words", [{"Accept": BOTH, "Accept_Encoding": "gzip"}, {"Accept": VCARD}])
+@story
+async def test_it_can_say_so_in_every_form(world: World, words: dict[str, str]) -> None:
+    """A tag of no form or of another one names nothing that the device has: it is not as if it had named none."""
+    bob = await confirmed(world)
+    await bob.subscribe(ANN, **words, Suppress_If_Match="none")
+    await world.pass_time()
+    whole = bob.last.body
+    assert whole
+    for tag in ("none", bob.notifies[0].etag):
+        await bob.refresh(**words, Suppress_If_Match=tag)
+        await world.pass_time()
+        assert bob.last.body == whole
+        await bob.subscribe(ANN, **words, Suppress_If_Match=tag)
+        await world.pass_time()
+        assert bob.last.body == whole
+
+
+@story
+async def test_a_device_that_wants_another_form_gets_the_view_whole_rfc5839_6_1(world: World) -> None:
+    """What it has is named by a tag of the form that it had it in, so nothing in the new form can refer to it."""
+    bob = await confirmed(world)
+    await bob.refresh(Accept=BOTH, Accept_Encoding="gzip")
+    await world.pass_time()
+    assert (bob.last.content_type, bob.last.base) == (XCARD, None)
+    await bob.refresh(Accept=BOTH)
+    await world.pass_time()
+    assert bob.last.body == b""
+
+
 @story
 async def test_a_device_that_names_an_older_view_gets_the_difference_from_that(world: World) -> None:
     bob = await confirmed(world)

@@ -127,3 +127,11 @@ def test_a_tag_names_the_coding_too_rfc5839_6_1(full: str) -> None:
     for form, tag in zip(each, tags, strict=True):
         assert form.view_tag(tag) == "abc"
         assert all(form.view_tag(other) != "abc" for other in tags if other != tag)
+
+
+def test_tags_name_the_same_in_forms_that_are_written_alike() -> None:
+    """A promise to keep a copy changes no presentation (RFC 5839 §6.1); another full form or coding does."""
+    plain = Formats(full=XCARD, patches=False)
+    assert plain.is_like(Formats(full=XCARD, patches=True))
+    assert not plain.is_like(Formats(full=VCARD, patches=False))
+    assert not plain.is_like(Formats(full=XCARD, patches=False, coding="gzip"))
