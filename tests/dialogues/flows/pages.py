@@ -41,6 +41,29 @@ entity-tags are numbered as they appear (`view-1`, `version-1`), as are tags, ad
 networks, digests are dots, and time stands still. Devices and people have a proxy before them that has authenticated
 them, and says so, but for the flows about just that. Unless a flow says otherwise, the server paces nothing.
 
+A script says one thing after the other, its comments are the sentences of the page, and it fails at the first message
+that is not as it says, or of which it says nothing:
+
+```python
+@flow
+async def test_a_request_is_pending_until_the_owner_confirms(stage: Stage) -> None:
+    \"\"\"Bob's phone asks for Ann's card. She has not heard of him yet, and decides some time later.\"\"\"
+    ann, bob = stage.person("Ann"), await stage.phone("Bob")
+    await ann.has(CONTACT_CARD, CARD)
+
+    # The answer is 200 at once, and says nothing about Ann's decision; the first NOTIFY does.
+    await bob.subscribes(ANN)
+    await bob.receives(200, Expires="3600")
+    await bob.receives(notify("pending"))
+    await bob.answers(200)
+
+    # She confirms by a rule: Bob may see what is `public`, and what is for `friends`.
+    await ann.puts(CARD_RULES, rules(allow(BOB, "friends")))
+    await ann.receives(201)
+    await bob.receives(notify("active", full("FN:Ann Example", "TEL;TYPE=cell:+15550101")))
+    await bob.answers(200)
+```
+
 """
 
 

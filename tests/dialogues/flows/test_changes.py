@@ -159,3 +159,14 @@ async def test_a_simple_client_gets_text(stage: Stage) -> None:
     await ann.receives(200)
     await bob.receives(notify("active", full(*shown, "TEL;TYPE=work:+15550188"), Content_Type="text/vcard"))
     await bob.answers(200)
+
+
+@flow
+async def test_an_owner_sees_what_a_watcher_sees(stage: Stage) -> None:
+    """Ann would like to know what is left of her card for Bob, before she says anything to him."""
+    ann = stage.person("Ann")
+    await ann.has(CONTACT_CARD, CARD)
+    await ann.has(CARD_RULES, rules(allow(BOB, "friends")))
+    shown = await ann.runs("see-as", ANN, BOB)
+    assert "+15550101" in shown
+    assert "+15550100" not in shown
