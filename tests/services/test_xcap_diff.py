@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import gzip
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from abserver.domain.identity import Owner, Watcher
+from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.usages import ADDRESS_BOOK, RELATIONS, SHARED_CARDS
 from abserver.domain.usages.shared_cards import name_of
 from abserver.events.xcap_diff.package import PACKAGE
@@ -198,6 +199,27 @@ async def test_who_asked_for_silence_hears_nothing_and_then_everything(world: Wo
     assert etags(bob.last) == {path(BOOK): (None, etag)}
 
 
+@story
+async def test_users_of_other_domains_have_no_documents_here(world: World) -> None:
+    eve = await world.phone(Watcher(Aor("sip:eve@elsewhere.example.com")))
+    assert (await eve.subscribe(Owner(Aor("sip:example.com")), Event="xcap-diff")).status == 403
+
+
+@story
+async def test_nothing_is_told_by_a_list_that_was_replaced(world: World) -> None:
+    await world.put(BOOK, book("Ann"))
+    bob = await world.phone(BOB)
+    await subscribe(bob, path(BOOK))
+    await world.pass_time(QUIET)
+    changes = world.server.events.document_changes
+    [followed] = changes._watches
+    assert changes.settle(followed)
+    followed.terms = replace(followed.terms, body=resource_lists(path(OTHER)))
+    assert not changes.settle(followed)
+    await changes.ready(followed)
+    assert changes.settle(followed)
+
+
 # -- what is shared with one ------------------------------------------------------------------------------------------
 
 
@@ -286,7 +308,7 @@ def test_the_clock_of_a_rule_is_heard(ending: str) -> None:
         )
         world.put_card(ANN, card(private="7"))
         world.put_rules(ANN, rules(rule) if ending == "the decision" else rules(allow(BOB), more))
-        await phone.subscribe(ANN)
+        await phone.subscribe(ANN, Expires="86400")
         bob = await world.phone(BOB)
         await subscribe(bob, SHARED, Expires="86400")
         await world.pass_time(QUIET)
