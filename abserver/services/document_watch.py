@@ -39,6 +39,22 @@ MOST_HISTORY: Final = 524_288
 class Watch:
     """The documents of one subscriber, as they are and as he was told."""
 
+    __slots__ = (
+        "_contents",
+        "_documents",
+        "_doubted",
+        "_histories",
+        "_looking",
+        "_processing",
+        "_reader",
+        "_selections",
+        "_shown",
+        "_terms",
+        "_user",
+        "state",
+        "telling",
+    )
+
     def __init__(self, user: str, reader: DocumentReader, contents: Contents) -> None:
         """user: who reads."""
         self.telling = Telling()
@@ -50,8 +66,8 @@ class Watch:
         self._terms: tuple[bytes, str | None] | None = None
         self._selections = NOTHING
         self._processing = Processing.NO_PATCHING
-        self._etags: dict[DocumentKey, str] = {}
-        """The selected documents that are there."""
+        self._documents: dict[str, str] = {}
+        """The selected documents that are there: selector -> etag."""
         self._shown: dict[str, Shown] = {}
         """The selected components that are there, by selector."""
         self._histories: dict[str, Sequence[Version]] = {}
@@ -110,17 +126,17 @@ class Watch:
     # -- reading ----------------------------------------------------------------------------------------------------
 
     async def _look_at_everything(self) -> None:
-        selections = self._selections
-        self._etags.clear()
+        selections, patching = self._selections, self._processing is not Processing.NO_PATCHING
+        self._documents.clear()
         self._shown.clear()
-        for auid, user in selections.collected:
-            for key, etag in await self._reader.list(self._user, auid, user):
-                if selections.selector(key) is not None:
-                    self._etags[key] = etag
         await self._look_at(selections.named)
-        if self._processing is not Processing.NO_PATCHING:
-            for key in [key for key in self._etags if not self._reader.is_stored(key)]:
-                self._keep(key, await self._reader.load(key))
+        for auid, user in sorted(selections.collected, key=str):
+            for key, etag in await self._reader.list(self._user, auid, user):
+                selector = selections.selector(key)
+                if selector is not None:
+                    self._documents[selector] = etag
+                    if patching and not self._reader.is_stored(key):
+                        self._keep(key, await self._reader.load(key))
 
     async def _look_at(self, keys: Iterable[DocumentKey]) -> None:
         for key in keys:
@@ -129,10 +145,11 @@ class Watch:
 
     def _see(self, key: DocumentKey, document: Document | Computed | None) -> None:
         """Note what of the document is selected."""
-        if document is not None and self._selections.selector(key) is not None:
-            self._etags[key] = document.etag
-        else:
-            self._etags.pop(key, None)
+        selector = self._selections.selector(key)
+        if selector is not None and document is not None:
+            self._documents[selector] = document.etag
+        elif selector is not None:
+            self._documents.pop(selector, None)
         for component in self._selections.components_of(key):
             found = shown(component, document.content if document is not None else None)
             if found is not None:
@@ -143,20 +160,20 @@ class Watch:
     async def _read(self, key: DocumentKey) -> Document | Computed | None:
         """The document as it is; if patches are wanted, its versions from the one that was told are noted."""
         selector = self._selections.selector(key)
-        last = self.telling.last
-        was = None if last is None or selector is None else last.documents.get(selector)
-        if was is None or selector is None or self._processing is Processing.NO_PATCHING:
+        if selector is None or self._processing is Processing.NO_PATCHING:
             return await self._reader.load(key)
-        stored = await self._reader.since(key, was)
+        last = self.telling.last
+        was = None if last is None else last.documents.get(selector)
+        stored = () if was is None else await self._reader.since(key, was)
         document = stored[-1] if stored else await self._reader.load(key)
-        if document is not None:
+        self._keep(key, document)
+        if was is not None and document is not None:
             versions = [Version(each.etag, each.content) for each in stored]
             self._note(selector, versions or self._seen(key, selector, was, document))
         return document
 
     def _seen(self, key: DocumentKey, selector: str, was: str, document: Document | Computed) -> Sequence[Version]:
         """The versions of a document whose versions are kept nowhere: those that were seen since it was told."""
-        self._keep(key, document)
         seen = self._histories.get(selector, ())
         if not seen or seen[0].etag != was:
             seen = [Version(was, self._contents.get((key.auid, was)))]
@@ -168,21 +185,11 @@ class Watch:
         self._histories[selector] = versions
 
     def _keep(self, key: DocumentKey, document: Document | Computed | None) -> None:
-        if document is not None and len(document.content) <= LARGEST_KEPT:
+        """Remember what will be a former version, if nobody else does."""
+        if document is not None and len(document.content) <= LARGEST_KEPT and not self._reader.is_stored(key):
             self._contents.put((key.auid, document.etag), document.content)
 
     def _assembled(self) -> Resources:
-        """What was selected by name first, in the order of the list, then what collections have."""
         selections = self._selections
-        collected = sorted(self._etags.keys() - selections.documents, key=_place)
-        documents = {
-            selector: self._etags[key]
-            for key in (*selections.documents, *collected)
-            if key in self._etags and (selector := selections.selector(key)) is not None
-        }
         components = (self._shown[each.selector] for each in selections.components if each.selector in self._shown)
-        return resources(selections.name, documents, components)
-
-
-def _place(key: DocumentKey) -> tuple[str, str, str]:
-    return key.auid, key.user or "", key.name
+        return resources(selections.name, dict(self._documents), components)

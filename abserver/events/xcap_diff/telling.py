@@ -29,6 +29,8 @@ patches and elements, since "the NOTIFY body becomes impractically large" (§4.7
 class Telling:
     """What one subscriber was told."""
 
+    __slots__ = ("_held", "_sent", "_whole")
+
     def __init__(self, held: Resources | None = None) -> None:
         """held: the state that the subscriber is known to have; without one all is to be told."""
         self._held = held

@@ -10,6 +10,7 @@ one before it ended.
 from __future__ import annotations
 
 import enum
+import functools
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from xcap.core.selector import NodeSelector
     from xcap.core.source import Element as Located
     from xcap.core.xcapdiff.values import Component
+
+
+REMEMBERED = 16
+"""Patches that are at hand: where many are told of the same change, they are told at once."""
 
 
 class Processing(enum.Enum):
@@ -90,6 +95,7 @@ def _etag(version: Version | None) -> str | None:
     return None if version is None else version.etag
 
 
+@functools.lru_cache(REMEMBERED)
 def _patch(before: Version | None, after: Version | None) -> tuple[Operation, ...] | None:
     """None when there are no two contents to compare."""
     if before is None or before.content is None or after is None or after.content is None:
