@@ -30,8 +30,9 @@ from tests.support.diffs import (
     subscribe,
 )
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, polite_block, rules
+from tests.support.server import SERVERS
 from tests.support.world import World, story
-from xcap.core.usages import xcap_directory
+from xcap.core.usages import rls_services, xcap_directory
 from xcap.core.xcapdiff import AttributeContent, DocumentChange
 from xcap.ports import DocumentKey
 
@@ -387,6 +388,29 @@ async def test_a_directory_changes_with_what_it_lists(world: World) -> None:
     await world.pass_time(QUIET)
     assert etags(bob.last)[path(directory)][1] == (await world.get(BOB, directory)).etag
     assert len(bob.notifies) == 2
+
+
+@story
+async def test_a_server_of_the_domain_hears_of_the_lists_of_users(world: World) -> None:
+    """RFC 4826 §4.4.9, §4.5: a resource list server is a trusted user."""
+    rls = await world.phone(Watcher(Aor(SERVERS[0])))
+    bob = await world.phone(BOB)
+    index = DocumentKey(rls_services.AUID, None, "index")
+    service = f"{path(index)}/~~/rls-services/service/@uri"
+    for phone in (rls, bob):
+        await subscribe(phone, path(index), service, f"resource-lists/users/{CAROL}/", f"resource-lists/users/{BOB}/")
+    await world.pass_time(QUIET)
+    hers = DocumentKey("resource-lists", CAROL, "index")
+    await world.put(hers, LISTS)
+    services = (
+        '<rls-services xmlns="urn:ietf:params:xml:ns:rls-services"><service uri="sip:x@example.com"><list/></service>'
+    )
+    await world.put(DocumentKey(rls_services.AUID, CAROL, "index"), f"{services}</rls-services>".encode())
+    await world.pass_time(2 * QUIET)
+    told = {selector for notify in rls.notifies[1:] for selector in etags(notify)}
+    assert told == {path(index), path(hers)}
+    assert components(rls.last) == {service: AttributeContent(service, value="sip:x@example.com")}
+    assert len(bob.notifies) == 1
 
 
 # -- accidents --------------------------------------------------------------------------------------------------------

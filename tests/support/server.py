@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ADDRESS = Address("10.0.0.1", 5060)
 DOMAIN = "example.com"
 XCAP_ROOT = "https://xcap.example.com/xcap-root/"
+SERVERS = ("sip:rls@example.com",)
+"""Users whom the document server trusts (RFC 4825 §5.7)."""
 TRUSTED = (ip_network("10.9.0.0/16"),)
 """Whose P-Asserted-Identity counts."""
 
@@ -77,7 +79,9 @@ class SimServer:
         known = await self.journal.load()
         bus = self.bus = LocalBus()
         self.usages = usages = all_usages()
-        library = Library(store=self._store, usages=usages, root=Root(XCAP_ROOT), listed_root=XCAP_ROOT)
+        library = Library(
+            store=self._store, usages=usages, root=Root(XCAP_ROOT), listed_root=XCAP_ROOT, trusted=SERVERS
+        )
         self.events = EventSide(
             Shells(
                 sender=self.node,
@@ -101,7 +105,7 @@ class SimServer:
         self.followers = self.events.contact_cards.followers
         self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
         self.outbox, self.collector = self.events.outbox, self.events.collector
-        self.xcap = XcapService(usages, self._store, bus, sources=self.events.computed)
+        self.xcap = XcapService(usages, self._store, bus, sources=self.events.computed, trusted=SERVERS)
         self._documents.publish = self._edited
         for work in (self.events.outbox.run(), *self.events.work()):
             self._spawn(work)
