@@ -232,3 +232,7 @@ class Journal(Protocol):
     async def collect(self) -> None:
         """Forget the views that no device record names, the departures that put none in doubt, and old decisions."""
         ...
+
+    async def forget(self, before: datetime.datetime) -> Sequence[DeviceKey]:
+        """Forget the devices that acknowledged nothing since then and have no subscription; gives them."""
+        ...

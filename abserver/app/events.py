@@ -19,7 +19,7 @@ from abserver.events.contact_card import PACKAGE
 from abserver.events.xcap_diff.package import PACE as XCAP_DIFF_PACE
 from abserver.events.xcap_diff.package import xcap_diff
 from abserver.services.authorizing import Authorizer
-from abserver.services.collecting import Collector
+from abserver.services.collecting import KEEP, Collector
 from abserver.services.contact_cards import ContactCards
 from abserver.services.document_changes import DocumentChanges
 from abserver.services.endings import Endings
@@ -94,6 +94,7 @@ class EventSide:
         contact_card: EventPackage = PACKAGE,
         winfo_pace: float = 5.0,
         xcap_diff_pace: float = XCAP_DIFF_PACE,
+        keep_devices: datetime.timedelta = KEEP,
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         max_pending: int = 200,
@@ -113,7 +114,7 @@ class EventSide:
         self.relating = Relating(followers, known.relations, on_change=self._related)
         self.authorizer = Authorizer(shells.documents, default_levels)
         self.outbox = Outbox(shells.journal)
-        self.collector = Collector(shells.journal, self.outbox, self.lists)
+        self.collector = Collector(shells.journal, self.outbox, self.lists, clock, keep_devices)
         self.reconciler = Reconciler(clock)
         self.notifier = Notifier(
             sender=shells.sender,

@@ -165,6 +165,7 @@ def event_side(
         contact_card=contact_card_package(settings),
         winfo_pace=settings.notify.winfo_pace,
         xcap_diff_pace=settings.notify.xcap_diff_pace,
+        keep_devices=datetime.timedelta(days=settings.subscriptions.keep_devices),
         max_subscriptions=settings.subscriptions.max_subscriptions,
         max_devices=settings.subscriptions.max_devices,
         max_pending=settings.subscriptions.max_pending,

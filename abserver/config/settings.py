@@ -224,6 +224,10 @@ class SubscriptionSettings(_Section):
     max_requests: Annotated[int, Field(ge=1)] = 1000
     """Requests of different watchers that await one owner's decisions at once."""
 
+    keep_devices: Annotated[int, Field(ge=1, le=36500)] = 365
+    """Days after which it is forgotten what a device holds that has no subscription and was not heard of since; should
+    it come back, it gets the whole card."""
+
     keep_requests: Annotated[int, Field(ge=1, le=36500)] = 30
     """Days after which a request is given up that its owner has not decided about: the device that made it hears so, if
     it is there, and it is on the owner's list no more (RFC 3857 §4.7.1). Counted from the request."""

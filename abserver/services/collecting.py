@@ -1,13 +1,15 @@
-"""Garbage collection of the journal: views that no device holds, departures that put no record in doubt."""
+"""Garbage collection of the journal: devices that went for good, views that no device holds, departures that put no
+record in doubt, old decisions."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from abserver.ports import Journal
+    from abserver.ports import Clock, Journal
     from abserver.services.outbox import Outbox
     from abserver.services.update_lists import UpdateLists
 
@@ -16,14 +18,22 @@ log = logging.getLogger(__name__)
 INTERVAL = 3600.0
 """Seconds between collections."""
 
+KEEP = datetime.timedelta(days=365)
+"""How long a device without a subscription may be silent before it is forgotten; should it come back, it gets the full
+view. A phone without `+sip.instance` is another device after each restart."""
+
 
 class Collector:
     """Collects while the server runs; at a start, `Journal.collect` alone does."""
 
-    def __init__(self, journal: Journal, outbox: Outbox, lists: UpdateLists) -> None:
+    def __init__(
+        self, journal: Journal, outbox: Outbox, lists: UpdateLists, clock: Clock, keep: datetime.timedelta = KEEP
+    ) -> None:
         self._journal = journal
         self._outbox = outbox
         self._lists = lists
+        self._clock = clock
+        self._keep = keep
 
     async def collect(self) -> None:
         """Collect once.
@@ -33,6 +43,7 @@ class Collector:
         missing again: whoever needs one from now on writes it after its record.
         """
         await self._outbox.drained()
+        self._lists.forget(await self._journal.forget(self._clock.utc() - self._keep))
         self._lists.forget_departures()
         await self._journal.collect()
 

@@ -96,6 +96,12 @@ class UpdateLists:
         """The departure is durable now."""
         self._departures[departure.key] = self._shared(departure.tag, departure.version)
 
+    def forget(self, keys: Iterable[DeviceKey]) -> None:
+        """Know nothing of these devices any more."""
+        for key in keys:
+            self._held.pop(key, None)
+            self._departures.pop(key, None)
+
     def forget_departures(self) -> None:
         """Take none for durable any more: the journal is about to collect those that it does not need."""
         self._departures.clear()

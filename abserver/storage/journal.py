@@ -20,13 +20,14 @@ from xcap.storage import migrate
 
 if TYPE_CHECKING:
     import asyncio
+    import datetime
     from collections.abc import AsyncGenerator, Sequence
 
     from sqlalchemy import Select, Table
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.domain.relation import Relation
-    from abserver.ports import DecisionRecord, Record
+    from abserver.ports import DecisionRecord, DeviceKey, Record
     from xcap.storage.commit import GroupCommit
     from xcap.storage.database import Database, Transaction
 
@@ -52,6 +53,9 @@ class SqlJournal:
 
     async def collect(self) -> None:
         await self._committer.do(_collect, None)
+
+    async def forget(self, before: datetime.datetime) -> Sequence[DeviceKey]:
+        return await self._committer.do(self._writer.forget, before)
 
     async def view(self, tag: str) -> View | None:
         found = await self._database.rows(_SELECT_VIEW, {"tag": tag})

@@ -31,7 +31,7 @@ SHARED = 1024
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-def _micros(time: datetime.datetime) -> int:
+def micros(time: datetime.datetime) -> int:
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -41,7 +41,7 @@ def _time(micros: int) -> datetime.datetime:
 
 
 def _micros_if(time: datetime.datetime | None) -> int | None:
-    return None if time is None else _micros(time)
+    return None if time is None else micros(time)
 
 
 def _time_if(micros: int | None) -> datetime.datetime | None:
@@ -72,7 +72,7 @@ def relation_row(relation: Relation) -> Row:
         relation.state.value,
         _levels_text(relation.levels),
         relation.rule,
-        _micros(relation.requested_at),
+        micros(relation.requested_at),
         _micros_if(relation.decided_at),
         _micros_if(relation.ended_at),
     )
@@ -107,7 +107,7 @@ def decision_row(record: DecisionRecord) -> dict[str, Any]:
     return {
         "owner": record.owner,
         "watcher": record.watcher,
-        "at": _micros(record.at),
+        "at": micros(record.at),
         "state": record.state.value,
         "rule": record.rule,
         "by": record.by,
@@ -125,7 +125,7 @@ def decision_of(same: Same, row: Row) -> DecisionRecord:
 
 
 def owner_row(record: OwnerRecord) -> Row:
-    return record.owner, record.version, _micros(record.modified_at), record.card_etag, record.rules_etag
+    return record.owner, record.version, micros(record.modified_at), record.card_etag, record.rules_etag
 
 
 def owner_of(same: Same, row: Row) -> OwnerRecord:
@@ -140,7 +140,7 @@ def key_of(same: Same, owner: str, watcher: str, device: str) -> DeviceKey:
 
 def device_rows(records: Iterable[DeviceRecord], numbers: Mapping[DeviceKey, int]) -> list[Row]:
     """Raises KeyError for a device without a number."""
-    return [(numbers[key], tag, version, _micros(at)) for key, tag, version, at in records]
+    return [(numbers[key], tag, version, micros(at)) for key, tag, version, at in records]
 
 
 def device_of(same: Same, key: DeviceKey, tag: str, version: int, at: int) -> DeviceRecord:
@@ -178,7 +178,7 @@ def subscription_row(record: SubscriptionRecord) -> Row:
         record.event_id,
         record.terms.to_json(),
         record.told and record.told.value,
-        _micros(record.expires_at),
+        micros(record.expires_at),
         flow.transport.value,
         flow.local.host,
         flow.local.port,

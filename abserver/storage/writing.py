@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, exists, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from abserver.domain.relation import Relation
@@ -18,6 +18,7 @@ from abserver.domain.view import View
 from abserver.ports import (
     DecisionRecord,
     Departure,
+    DeviceKey,
     DeviceRecord,
     OwnerRecord,
     SubscriptionRecord,
@@ -27,11 +28,12 @@ from abserver.storage import rows, tables
 from xcap.storage.compiling import among
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import BindParameter, Table, UpdateBase
 
-    from abserver.ports import DeviceKey, Record
+    from abserver.ports import Record
     from xcap.storage.database import Transaction
 
 
@@ -60,6 +62,24 @@ class Writer:
         _subscriptions(transaction, kinds[SubscriptionRecord])
         _decisions(transaction, kinds[DecisionRecord])
         return [None] * len(groups)
+
+    def forget(self, transaction: Transaction, intents: Sequence[datetime.datetime]) -> Sequence[Sequence[DeviceKey]]:
+        """Forget the devices of which nothing was heard since then, one time for each intent; gives them."""
+        return [self._forget(transaction, before) for before in intents]
+
+    def _forget(self, transaction: Transaction, before: datetime.datetime) -> Sequence[DeviceKey]:
+        silent = transaction.rows(_SILENT, {"before": rows.micros(before)})
+        numbers = [{"of_device": number} for number, *_ in silent]
+        for table in (tables.deliveries, tables.departures):
+            transaction.run(delete(table).where(table.c.device == bindparam("of_device")), numbers)
+        transaction.run(_FORGET_DEVICE, numbers)
+        forgotten = [DeviceKey(*key) for _, *key in silent]
+        transaction.on_commit(lambda: self._forget_numbers(forgotten))
+        return forgotten
+
+    def _forget_numbers(self, keys: Sequence[DeviceKey]) -> None:
+        for key in keys:
+            self._numbers.pop(key, None)
 
     def _update_lists(
         self, transaction: Transaction, records: Sequence[DeviceRecord], departures: Sequence[Departure]
@@ -128,6 +148,16 @@ _NEW_DEVICE: Mapping[str, UpdateBase] = {
     "postgresql": postgresql.insert(_devices).values(_values(_devices)).on_conflict_do_nothing(),
 }
 _NUMBERS = select(_devices).where(among(_devices.c.device, "devices"))
+
+_subscribed = exists().where(
+    *(tables.subscriptions.c[name] == _devices.c[name] for name in ("owner", "watcher", "device"))
+)
+_SILENT = (
+    select(_devices)
+    .join_from(_devices, tables.deliveries, _devices.c.id == tables.deliveries.c.device)
+    .where(tables.deliveries.c.at < bindparam("before"), ~_subscribed)
+)
+_FORGET_DEVICE = delete(_devices).where(_devices.c.id == bindparam("of_device"))
 
 _DIALOG = ("of_call", "of_local", "of_remote")
 _REMOVE = delete(tables.subscriptions).where(

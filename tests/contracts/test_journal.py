@@ -239,6 +239,21 @@ async def test_decisions_are_all_kept_in_their_order_for_their_owner(opened: Ope
     assert list(await journal.decisions(DAN, CAROL)) == []
 
 
+async def test_devices_that_went_for_good_are_forgotten(opened: Opened) -> None:
+    journal = await opened.journal()
+    gone, here, late = (KEY._replace(device=name) for name in ("gone", "here", "late"))
+    await journal.write(*(DeviceRecord(key, "tag", 1, NOW) for key in (gone, here)))
+    await journal.write(DeviceRecord(late, "tag", 1, NOW + datetime.timedelta(days=1)), Departure(gone, "tag", 1))
+    await journal.write(SUBSCRIPTION._replace(key=here))
+    assert list(await journal.forget(NOW)) == []
+    assert list(await journal.forget(NOW + datetime.timedelta(seconds=1))) == [gone]
+    known = await journal.load()
+    assert {record.key for record in known.devices} == {here, late}
+    assert known.departures == []
+    await journal.write(DeviceRecord(gone, "other", 2, NOW))
+    assert {record.key for record in (await journal.load()).devices} == {gone, here, late}
+
+
 async def test_of_the_decisions_about_a_watcher_a_collection_leaves_the_newest(opened: Opened) -> None:
     journal = await opened.journal()
     at = [NOW + datetime.timedelta(seconds=each) for each in range(MOST_DECISIONS + 2)]

@@ -136,7 +136,7 @@ async def test_what_puts_no_record_in_doubt_is_collected(world: World) -> None:
     world.put_card(ANN, card("2"))
     await world.pass_time()
     assert len((await world.journal.load()).departures) == 1
-    collector = Collector(world.journal, world.server.outbox, world.server.lists)
+    collector = Collector(world.journal, world.server.outbox, world.server.lists, world.clock)
     await collector.collect()
     assert (await world.journal.load()).departures == []
     world.put_card(ANN, card("3"))

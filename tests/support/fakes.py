@@ -26,6 +26,7 @@ from abserver.ports import (
 from abserver.sip.dialog import DialogId
 
 if TYPE_CHECKING:
+    import datetime
     from collections.abc import Callable, Sequence
 
     from abserver.domain.identity import Owner, Watcher
@@ -93,6 +94,14 @@ class MemoryJournal:
             if (record := self._devices.get(key)) and record.tag == each.tag and record.version <= each.version
         }
 
+    async def forget(self, before: datetime.datetime) -> Sequence[DeviceKey]:
+        subscribed = {record.key for record in self._subscriptions.values()}
+        silent = [key for key, each in self._devices.items() if each.at < before and key not in subscribed]
+        for key in silent:
+            del self._devices[key]
+            self._departures.pop(key, None)
+        return silent
+
     def keep(self, records: tuple[Record, ...]) -> None:
         """Take records as durable."""
         self.writes.append(records)
@@ -149,6 +158,7 @@ class OpenedJournal:
         self.decisions = journal.decisions
         self.held_by = journal.held_by
         self.collect = journal.collect
+        self.forget = journal.forget
 
     def kill(self) -> None:
         self._alive = False
