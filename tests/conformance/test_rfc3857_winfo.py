@@ -77,7 +77,7 @@ async def test_4_1_what_is_no_package_here_has_no_watcher_information(world: Wor
         other = await watchman(world, ANN, ANN, event=event)
         response = await other.subscribe()
         assert response.status == 489
-        assert response.headers.get("Allow-Events") == "contact-card"  # no templates: RFC 6665 §4.4.4
+        assert response.headers.get("Allow-Events") == "contact-card, xcap-diff"  # no templates: RFC 6665 §4.4.4
 
 
 # -- §4.3: bodies of SUBSCRIBE ----------------------------------------------------------------------------------------
