@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.identity import InvalidAor, Owner, Watcher, parse_aor
 from abserver.domain.rules import Handling
-from abserver.domain.usages import relations, shared_cards
+from abserver.domain.usages import relations, shared_cards, views
 from xcap.core.etag import etag_of
 from xcap.ports import Computed, DocumentKey
 
@@ -98,12 +98,18 @@ class RelationLists:
 
 
 class ComputedChanges:
-    """Tells which of these documents may be others now. A hint: whether they are is found out by reading them."""
+    """Tells which computed documents may be others now. A hint: whether they are is found out by reading them.
 
-    def __init__(self, relating: Relating, changed: Callable[[DocumentKey], None]) -> None:
-        """changed: told of each document that may have changed."""
+    Explanations are not told of: they are about the moment in which they are asked for.
+    """
+
+    def __init__(
+        self, relating: Relating, changed: Callable[[DocumentKey], None], tree_changed: Callable[[Tree], None]
+    ) -> None:
+        """changed: told of each document that may have changed; tree_changed: of each tree in which any may have."""
         self._relating = relating
         self._changed = changed
+        self._tree_changed = tree_changed
         self._readers: defaultdict[Owner, set[Watcher]] = defaultdict(set)
         """Of those whose shared cards somebody wants to hear of: who follows each owner."""
         self._interesting: set[Watcher] = set()
@@ -133,6 +139,7 @@ class ComputedChanges:
         """The card or the rules of `owner` changed, or what the rules say at this time."""
         for watcher in self._readers.get(owner, ()):
             self._changed(_shared(owner, watcher))
+        self._tree_changed((views.AUID, owner))
 
     def related(self, event: RelationEvent) -> None:
         """A relation changed, or is new (`Relating.on_change`)."""

@@ -188,7 +188,9 @@ class EventSide:
             domains=domains,
             package=xcap_diff(pace=xcap_diff_pace),
         )
-        self.computed_changes = ComputedChanges(self.relating, self.document_changes.changed)
+        self.computed_changes = ComputedChanges(
+            self.relating, self.document_changes.changed, self.document_changes.tree_changed
+        )
         self.servers: Sequence[PackageServer] = [
             self.contact_cards,
             self.watcher_infos,

@@ -111,6 +111,17 @@ class DocumentChanges:
         for each in self._rest_on(key):
             self._doubt(each)
 
+    def tree_changed(self, tree: Tree) -> None:
+        """Any document of the tree may be another one; only takes note.
+
+        For what is in no listing: the documents that are selected by name are looked at.
+        """
+        for followed in self._interested.get(tree, ()):
+            watch = self._watches[followed]
+            for key in watch.named_in(tree):
+                watch.doubt(key)
+                self._reconciler.hint(self, followed.key.owner)
+
     def _doubt(self, key: DocumentKey) -> None:
         for followed in self._interested.get((key.auid, key.user), ()):
             watch = self._watches[followed]

@@ -100,6 +100,10 @@ class Watch:
         """Whether there is anything to be told of a change of the document."""
         return self._selections.concern(key) and self._reader.may_read(self._user, key)
 
+    def named_in(self, tree: Tree) -> Iterable[DocumentKey]:
+        """The documents of a tree that are selected by name, or of which components are."""
+        return (key for key in self._selections.named if (key.auid, key.user) == tree)
+
     def doubt(self, key: DocumentKey) -> None:
         """The document may have changed."""
         if self._doubted is not None:

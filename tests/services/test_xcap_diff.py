@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.domain.identity import Aor, Owner, Watcher
-from abserver.domain.usages import ADDRESS_BOOK, RELATIONS, SHARED_CARDS
+from abserver.domain.usages import ADDRESS_BOOK, RELATIONS, SHARED_CARDS, VIEWS
 from abserver.domain.usages.shared_cards import name_of
 from abserver.events.xcap_diff.package import PACKAGE
 from tests.support.diffs import (
@@ -376,6 +376,24 @@ async def test_owners_hear_of_their_relations(world: World) -> None:
     assert isinstance(state, AttributeContent)
     assert state.value == "confirmed"
     assert etags(ann.last)[path(relations)][1] == (await world.get(ANN, relations)).etag
+
+
+@story
+async def test_owners_hear_of_what_a_watcher_sees(world: World) -> None:
+    """The documents of `org.abserver.views`, which are in no listing."""
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    ann = await world.phone(Watcher(ANN))
+    seen = DocumentKey(VIEWS.auid, ANN, BOB)
+    await subscribe(ann, path(seen), f"{VIEWS.auid}/")
+    await world.pass_time(QUIET)
+    [[_, before]] = etags(ann.last).values()
+    world.put_card(ANN, card("1", private="2"))
+    await world.pass_time(QUIET)
+    assert len(ann.notifies) == 1
+    world.put_card(ANN, card("3"))
+    await world.pass_time(QUIET)
+    assert etags(ann.last) == {path(seen): (before, (await world.get(ANN, seen)).etag)}
 
 
 @story
