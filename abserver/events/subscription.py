@@ -113,6 +113,9 @@ a subscriber in trouble hears from us no more often than one that is silent."""
 TRIES = 6
 """Failures in a row that end a subscription: after a quarter of an hour if the subscriber names no times."""
 
+TICK = 1e-6
+"""Seconds that count as none: a duration that sums of times miss by their rounding is whole."""
+
 ANY = "*"
 """The condition that every state meets (RFC 5839 §5.2): the subscriber asks for silence."""
 
@@ -341,7 +344,7 @@ class Subscription:
         self._in_flight = notice = Notice(
             self.standing,
             self.reason,
-            None if over else max(0, int(self.expires_at - now)),
+            None if over else max(0, int(self.expires_at - now + TICK)),
             view,
             None if self._whole or self._doubted else self.delivered,
             withheld,
