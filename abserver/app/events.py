@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abserver.app.computed import ComputedChanges, RelationLists, SharedCards
@@ -35,7 +35,7 @@ from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
 from abserver.services.watched import CardWatchers, InfoWatchers
 from abserver.services.watcher_infos import WatcherInfos
-from abserver.services.windows import Windows
+from abserver.services.windows import IN_ALL, PER_DESTINATION, Windows
 from abserver.sip.transport import Address, Flow, Transport
 from xcap.sources import computed_from
 
@@ -80,41 +80,40 @@ class Shells:
     bus: LocalBus
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the operator decides; for the meaning see the services and `abserver.config`."""
+
+    domains: Sequence[str]
+    """Those whose users are ours."""
+    default_levels: Mapping[str, str] = field(default_factory=lambda: DEFAULT_LEVELS)
+    contact_card: EventPackage = PACKAGE
+    winfo_pace: float = 5.0
+    xcap_diff_pace: float = XCAP_DIFF_PACE
+    max_subscriptions: int = 200_000
+    max_devices: int = 16
+    max_pending: int = 200
+    max_requests: int = 1000
+    keep_requests: datetime.timedelta = datetime.timedelta(days=30)
+    keep_devices: datetime.timedelta = KEEP
+    jitter: float = 0.0
+    window: int = PER_DESTINATION
+    in_flight: int = IN_ALL
+
+
 class EventSide:
     """The services of one server, joined; nothing runs before `work` does."""
 
-    def __init__(
-        self,
-        shells: Shells,
-        known: Snapshot,
-        authenticator: Authenticator,
-        *,
-        domains: Sequence[str],
-        default_levels: Mapping[str, str] = DEFAULT_LEVELS,
-        contact_card: EventPackage = PACKAGE,
-        winfo_pace: float = 5.0,
-        xcap_diff_pace: float = XCAP_DIFF_PACE,
-        keep_devices: datetime.timedelta = KEEP,
-        max_subscriptions: int = 200_000,
-        max_devices: int = 16,
-        max_pending: int = 200,
-        max_requests: int = 1000,
-        keep_requests: datetime.timedelta = datetime.timedelta(days=30),
-        jitter: float = 0.0,
-        windows: Windows[Followed] | None = None,
-    ) -> None:
-        """known: what the journal remembers. domains: those whose users are ours. For the limits see the services.
-
-        winfo_pace: seconds between two NOTIFYs of watcher information.
-        keep_requests: after which time an undecided request is given up.
-        """
-        clock, followers = shells.clock, Followers()
-        self.windows: Windows[Followed] = windows or Windows()
+    def __init__(self, shells: Shells, known: Snapshot, authenticator: Authenticator, choices: Choices) -> None:
+        """known: what the journal remembers."""
+        self._shells, self._choices, clock = shells, choices, shells.clock
+        self._followers = Followers()
+        self.windows: Windows[Followed] = Windows(choices.window, choices.in_flight)
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
-        self.relating = Relating(followers, known.relations, on_change=self._related)
-        self.authorizer = Authorizer(shells.documents, default_levels)
+        self.relating = Relating(self._followers, known.relations, on_change=self._related)
+        self.authorizer = Authorizer(shells.documents, choices.default_levels)
         self.outbox = Outbox(shells.journal)
-        self.collector = Collector(shells.journal, self.outbox, self.lists, clock, keep_devices)
+        self.collector = Collector(shells.journal, self.outbox, self.lists, clock, choices.keep_devices)
         self.reconciler = Reconciler(clock)
         self.notifier = Notifier(
             sender=shells.sender,
@@ -124,77 +123,28 @@ class EventSide:
             contact=contact_at,
             windows=self.windows,
         )
-        self.contact_cards = ContactCards(
-            followers=followers,
-            authorizer=self.authorizer,
-            relating=self.relating,
-            update_lists=self.lists,
-            views=Views(shells.journal),
-            outbox=self.outbox,
-            users=shells.users,
-            reconciler=self.reconciler,
-            clock=clock,
-            pump=self.notifier.pump,
-            domains=domains,
-            package=contact_card,
-            max_pending=max_pending,
-            looked_at=self._looked_at,
-            max_requests=max_requests,
-        )
+        self.contact_cards = self._contact_cards()
         self.giving_up = GivingUp(
             relating=self.relating,
-            followers=followers,
+            followers=self._followers,
             outbox=self.outbox,
             clock=clock,
             pump=self.notifier.pump,
-            after=keep_requests,
+            after=choices.keep_requests,
         )
-        endings = Endings(clock)
-        followers.listen(endings.note)
-        self.explaining = Explaining(
-            authorizer=self.authorizer,
-            relating=self.relating,
-            followers=followers,
-            endings=endings,
-            update_lists=self.lists,
-            windows=self.windows,
-            outbox=self.outbox,
-            journal=shells.journal,
-            clock=clock,
-        )
+        self.explaining = self._explaining()
         watchers = CardWatchers(self.contact_cards, self.relating, self.authorizer, clock)
-        self.watcher_infos = self._watcher_infos(watchers, clock, winfo_pace)
-        winfo_of_winfo = self._watcher_infos(InfoWatchers(self.watcher_infos), clock, winfo_pace)
-        self.computed: Mapping[str, DocumentSource] = shells.library.sources(
-            {
-                SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
-                RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, shells.journal, clock),
-                EXPLANATIONS.auid: Explanations(self.explaining),
-                VIEWS.auid: WatchersViews(self.explaining),
-            }
-        )
+        self.watcher_infos = self._watcher_infos(watchers)
+        self.computed: Mapping[str, DocumentSource] = self._computed()
         """Where computed documents come from, by their usage."""
-        self.document_changes = DocumentChanges(
-            followers=Followers(),
-            catalog=shells.library.catalog(),
-            reader=shells.library.reader(self.computed),
-            rest_on=computed_from,
-            on_interest=self._interest,
-            acknowledged=self.lists.held,
-            outbox=self.outbox,
-            reconciler=self.reconciler,
-            clock=clock,
-            pump=self.notifier.pump,
-            domains=domains,
-            package=xcap_diff(pace=xcap_diff_pace),
-        )
+        self.document_changes = self._document_changes()
         self.computed_changes = ComputedChanges(
             self.relating, self.document_changes.changed, self.document_changes.tree_changed
         )
         self.servers: Sequence[PackageServer] = [
             self.contact_cards,
             self.watcher_infos,
-            winfo_of_winfo,
+            self._watcher_infos(InfoWatchers(self.watcher_infos)),
             self.document_changes,
         ]
         self.subscribing = Subscribing(
@@ -204,19 +154,101 @@ class EventSide:
             outbox=self.outbox,
             clock=clock,
             contact=contact_at,
-            max_subscriptions=max_subscriptions,
-            max_devices=max_devices,
-            jitter=jitter,
+            max_subscriptions=choices.max_subscriptions,
+            max_devices=choices.max_devices,
+            jitter=choices.jitter,
         )
-        shells.bus.subscribe(self.authorizer.forget)
-        shells.bus.subscribe(self.contact_cards.hint)
-        shells.bus.subscribe(self.watcher_infos.hint)
-        shells.bus.subscribe(self.computed_changes.card_changed)
-        shells.bus.subscribe_changes(lambda change: self.document_changes.changed(change.key))
+        self._listen()
+        self._take_up(known)
+
+    def _contact_cards(self) -> ContactCards:
+        shells, choices = self._shells, self._choices
+        return ContactCards(
+            followers=self._followers,
+            authorizer=self.authorizer,
+            relating=self.relating,
+            update_lists=self.lists,
+            views=Views(shells.journal),
+            outbox=self.outbox,
+            users=shells.users,
+            reconciler=self.reconciler,
+            clock=shells.clock,
+            pump=self.notifier.pump,
+            looked_at=self._looked_at,
+            domains=choices.domains,
+            package=choices.contact_card,
+            max_pending=choices.max_pending,
+            max_requests=choices.max_requests,
+        )
+
+    def _explaining(self) -> Explaining:
+        endings = Endings(self._shells.clock)
+        self._followers.listen(endings.note)
+        return Explaining(
+            authorizer=self.authorizer,
+            relating=self.relating,
+            followers=self._followers,
+            endings=endings,
+            update_lists=self.lists,
+            windows=self.windows,
+            outbox=self.outbox,
+            journal=self._shells.journal,
+            clock=self._shells.clock,
+        )
+
+    def _watcher_infos(self, inner: Inner) -> WatcherInfos:
+        return WatcherInfos(
+            inner,
+            followers=Followers(),
+            reconciler=self.reconciler,
+            clock=self._shells.clock,
+            pump=self.notifier.pump,
+            pace=self._choices.winfo_pace,
+        )
+
+    def _computed(self) -> Mapping[str, DocumentSource]:
+        journal, clock = self._shells.journal, self._shells.clock
+        return self._shells.library.sources(
+            {
+                SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
+                RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, journal, clock),
+                EXPLANATIONS.auid: Explanations(self.explaining),
+                VIEWS.auid: WatchersViews(self.explaining),
+            }
+        )
+
+    def _document_changes(self) -> DocumentChanges:
+        library = self._shells.library
+        return DocumentChanges(
+            followers=Followers(),
+            catalog=library.catalog(),
+            reader=library.reader(self.computed),
+            rest_on=computed_from,
+            on_interest=self._interest,
+            acknowledged=self.lists.held,
+            outbox=self.outbox,
+            reconciler=self.reconciler,
+            clock=self._shells.clock,
+            pump=self.notifier.pump,
+            domains=self._choices.domains,
+            package=xcap_diff(pace=self._choices.xcap_diff_pace),
+        )
+
+    def _listen(self) -> None:
+        """Have changes come in; what is in force is forgotten before anybody looks again."""
+        bus = self._shells.bus
+        bus.subscribe(self.authorizer.forget)
+        bus.subscribe(self.contact_cards.hint)
+        bus.subscribe(self.watcher_infos.hint)
+        bus.subscribe(self.computed_changes.card_changed)
+        bus.subscribe_changes(lambda change: self.document_changes.changed(change.key))
+
+    def _take_up(self, known: Snapshot) -> None:
+        """Go on with the subscriptions that the journal remembers."""
         servers = {each.package.name: each for each in self.servers}
         for record in known.subscriptions:
             if record.package in servers:  # else a program with more packages wrote it
-                self.notifier.resume(restored(record, servers[record.package], clock))
+                self.notifier.resume(restored(record, servers[record.package], self._shells.clock))
         self.contact_cards.hint_all()
 
     # What is joined in a circle: these are called only after all of it is there.
@@ -230,11 +262,6 @@ class EventSide:
     def _related(self, event: RelationEvent) -> None:
         self.watcher_infos.related(event)
         self.computed_changes.related(event)
-
-    def _watcher_infos(self, inner: Inner, clock: Clock, pace: float) -> WatcherInfos:
-        return WatcherInfos(
-            inner, followers=Followers(), reconciler=self.reconciler, clock=clock, pump=self.notifier.pump, pace=pace
-        )
 
     def work(self) -> Sequence[Coroutine[object, object, None]]:
         """What runs as long as the server does, beside `outbox.run`, which has to outlive it."""

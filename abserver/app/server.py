@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from abserver.app.clock import SystemClock
 from abserver.app.documents import CardChanges, XcapDocuments
-from abserver.app.events import EventSide, Shells
+from abserver.app.events import Choices, EventSide, Shells
 from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.library import Library
 from abserver.app.logins import Logins
@@ -26,7 +26,6 @@ from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
-from abserver.services.windows import Windows
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
@@ -160,21 +159,30 @@ def event_side(
         ),
         known,
         authenticator,
+        choices_of(settings),
+    )
+    return sip, events
+
+
+def choices_of(settings: Settings) -> Choices:
+    """What the operator decides about events."""
+    subscriptions, notify = settings.subscriptions, settings.notify
+    return Choices(
         domains=settings.server.domains,
         default_levels=settings.cards.default_levels,
         contact_card=contact_card_package(settings),
-        winfo_pace=settings.notify.winfo_pace,
-        xcap_diff_pace=settings.notify.xcap_diff_pace,
-        keep_devices=datetime.timedelta(days=settings.subscriptions.keep_devices),
-        max_subscriptions=settings.subscriptions.max_subscriptions,
-        max_devices=settings.subscriptions.max_devices,
-        max_pending=settings.subscriptions.max_pending,
-        max_requests=settings.subscriptions.max_requests,
-        keep_requests=datetime.timedelta(days=settings.subscriptions.keep_requests),
-        jitter=settings.subscriptions.expires_jitter,
-        windows=Windows(settings.notify.window, settings.notify.in_flight),
+        winfo_pace=notify.winfo_pace,
+        xcap_diff_pace=notify.xcap_diff_pace,
+        max_subscriptions=subscriptions.max_subscriptions,
+        max_devices=subscriptions.max_devices,
+        max_pending=subscriptions.max_pending,
+        max_requests=subscriptions.max_requests,
+        keep_requests=datetime.timedelta(days=subscriptions.keep_requests),
+        keep_devices=datetime.timedelta(days=subscriptions.keep_devices),
+        jitter=subscriptions.expires_jitter,
+        window=notify.window,
+        in_flight=notify.in_flight,
     )
-    return sip, events
 
 
 def own_hosts(settings: Settings) -> frozenset[str] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
-from abserver.app.events import EventSide, Shells
+from abserver.app.events import Choices, EventSide, Shells
 from abserver.app.library import Library
 from abserver.bus.local import LocalBus
 from abserver.domain.usages import all_usages
@@ -96,11 +96,13 @@ class SimServer:
             Authenticator(
                 self._users, Nonces(b"in these tests only"), self._clock, domains=[DOMAIN], trusted_peers=TRUSTED
             ),
-            domains=[DOMAIN],
-            max_subscriptions=self._limits.subscriptions,
-            max_devices=self._limits.devices,
-            max_pending=self._limits.pending,
-            max_requests=self._limits.requests,
+            Choices(
+                domains=[DOMAIN],
+                max_subscriptions=self._limits.subscriptions,
+                max_devices=self._limits.devices,
+                max_pending=self._limits.pending,
+                max_requests=self._limits.requests,
+            ),
         )
         self.followers = self.events.contact_cards.followers
         self.lists, self.relating, self.authorizer = self.events.lists, self.events.relating, self.events.authorizer
