@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from abserver.app.server import Server
 from abserver.net.listeners import ListenerError
 from xcap import logs
+from xcap.garbage import spare_what_stays
 from xcap.http.tls import TlsError
 from xcap.storage.migrate import IncompatibleDatabase
 
@@ -37,6 +38,7 @@ async def serve(settings: Settings) -> int:
     except (ListenerError, TlsError, IncompatibleDatabase) as error:
         print(f"abserver: {error}", file=sys.stderr)
         return 1
+    spare_what_stays()
     for line in server.ready:
         print(f"abserver: ready on {line}", flush=True)
     signalled = asyncio.create_task(stopped.wait())
