@@ -178,9 +178,11 @@ class ContactCards:
 
     def subscribed(self, followed: Followed) -> None:
         """Another SUBSCRIBE is another request, if the relation had ended; so is the first one, if something had the
-        request wait while this was made durable."""
+        request wait while this was made durable. One that unsubscribes asks for nothing."""
         policy = self._policy(followed.key.owner)
-        self._outbox.put(*self._noted(policy), *self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
+        self._outbox.put(*self._noted(policy))
+        if not followed.machine.over:
+            self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
 
     def _noted(self, policy: Policy) -> Sequence[Record]:
         """The owner's update list, if this policy is news, which all who follow the owner are to hear of then."""

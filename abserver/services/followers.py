@@ -53,6 +53,8 @@ class Followed:
     """False for a poll: over with its first NOTIFY, and not worth a record (RFC 6665 §4.4.3)."""
     living: bool = False
     """Whether it is among the followers."""
+    answering: int = 0
+    """SUBSCRIBEs of the dialog that are made durable: a NOTIFY follows their answer, and nothing goes before it."""
     settled: object = None
     """What the machine was told last: a mark of the package's server, taken away when it has to be told again."""
     version: int = 0

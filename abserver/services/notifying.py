@@ -101,6 +101,7 @@ class Notifier:
     def prolonged(self, followed: Followed) -> None:
         """A SUBSCRIBE was answered without a NOTIFY to follow (RFC 5839 §6.3), for less time perhaps."""
         self._book(followed)
+        self._go_on(followed)  # with what changed while it was made durable
 
     def dropped(self, followed: Followed) -> None:
         """The subscription ended without a NOTIFY (RFC 5839 §5.2: 204 to an unsubscription)."""
@@ -132,7 +133,10 @@ class Notifier:
     def _time_came(self, followed: Followed) -> None:
         if followed.living:
             followed.booked = None
+            lasted = not followed.machine.over
             followed.machine.expire(self._clock.now())
+            if lasted and followed.machine.over:
+                followed.server.ended(followed)
             self._go_on(followed)
             self._book(followed)
 
@@ -156,7 +160,7 @@ class Notifier:
 
     def pump(self, followed: Followed) -> None:
         """Send the NOTIFY that is due, if one is and may leave. The machine was `settle`d just before."""
-        if not followed.machine.is_open:
+        if followed.answering or not followed.machine.is_open:
             return
         preparations = self._preparing.missing(followed)
         if preparations:

@@ -56,7 +56,8 @@ class PackageServer(Protocol):
         ...
 
     def ended(self, followed: Followed) -> None:
-        """The subscription is over, and no more among `followers`."""
+        """The subscription is over: told when its time comes or its subscriber leaves, before its last NOTIFY, and
+        again when it is no more among `followers`."""
         ...
 
     # -- what should be there ---------------------------------------------------------------------------------------

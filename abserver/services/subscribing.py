@@ -262,6 +262,8 @@ class Subscribing:
             await self._take_silently(request, followed, wish, respond)
             return
         self._subscribed(followed, wish, held if condition in (None, ANY) else condition)
+        if followed.machine.over:
+            followed.server.ended(followed)
         await self._keep(followed)
         respond(self._accepted(request, followed, wish.expires))
         await self._notifier.refreshed(followed)
@@ -278,7 +280,11 @@ class Subscribing:
 
     async def _keep(self, followed: Followed) -> None:
         record = followed.record(self._clock.now(), self._clock.utc())
-        await self._outbox.write(record)
+        followed.answering += 1
+        try:
+            await self._outbox.write(record)
+        finally:
+            followed.answering -= 1
         followed.ceiling = record.dialog.local_cseq or 0
 
     def _accepted(self, request: Request, followed: Followed, expires: int, *, status: int = 200) -> Response:

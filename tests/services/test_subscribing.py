@@ -79,6 +79,23 @@ async def test_a_refresh_keeps_the_dialog_and_is_followed_by_a_notify_rfc6665_4_
     assert bob.last.request.call_id == bob.notifies[0].request.call_id
 
 
+@pytest.mark.parametrize("suppress", [False, True])
+@story
+async def test_no_notify_goes_before_the_answer_to_a_refresh_rfc6665_4_2_1_2(world: World, suppress: bool) -> None:
+    bob = await confirmed(world)
+    world.journal.latency = 0.1
+    heard = []
+    world.network.sent = lambda packet: heard.append(packet.data[:11]) if packet.destination == bob.address else None
+    condition = {"Suppress_If_Match": bob.last.etag} if suppress else {}
+    refresh = asyncio.create_task(bob.refresh(Accept=BOTH, **condition))
+    await world.pass_time(0.05)
+    world.put_rules(ANN, rules(block(BOB)))
+    await refresh
+    await world.pass_time(5)
+    assert heard == [b"SIP/2.0 204" if suppress else b"SIP/2.0 200", b"NOTIFY sip:"]
+    assert (bob.last.state, bob.last.reason) == ("terminated", "rejected")
+
+
 @story
 async def test_a_refresh_of_a_device_with_a_copy_tells_the_tag_alone_rfc5839_5_3(world: World) -> None:
     bob = await confirmed(world)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from abserver.domain.identity import Watcher
 from abserver.services import watcher_infos
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, polite_block, rules
@@ -12,8 +14,6 @@ from tests.support.world import World, story
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 PACE = 5.0
 BACK = "contact-card.winfo.winfo"
@@ -57,6 +57,23 @@ async def test_an_owner_who_comes_days_later_finds_the_request(world: World) -> 
     assert row.duration is not None
     assert row.duration >= 3 * 86400
     assert row.expiration is None
+
+
+@pytest.mark.parametrize(("rule", "status"), [(b"", WAITING), (allow(BOB), TERMINATED)])
+@story
+async def test_who_expires_is_told_of_at_once_though_his_device_is_silent(
+    world: World, rule: bytes, status: str
+) -> None:
+    """Nor when something else happens: then its time would tell that something did."""
+    world.put_card(ANN, card())
+    world.put_rules(ANN, rules(rule))
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN, Expires="600")
+    row = await watching(world, BOB, ANN)
+    bob.answers = [None]
+    await world.pass_time(600)
+    assert [each.status for each in row.last] == [status]
+    assert row.phone.last.at == bob.last.at
 
 
 @story
