@@ -58,13 +58,17 @@ if TYPE_CHECKING:
 
 def contact_at(flow: Flow) -> str:
     """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
-    return _contact(flow.transport, flow.local)
+    return _udp_contact(flow.local) if flow.transport is Transport.UDP else _contact(flow.transport, flow.local)
+
+
+@functools.cache
+def _udp_contact(local: Address) -> str:
+    return f"<sip:{local}>"
 
 
 @functools.cache
 def _contact(transport: Transport, local: Address) -> str:
-    parameter = "" if transport is Transport.UDP else f";transport={transport.value.lower()}"
-    return f"<sip:{local}{parameter}>"
+    return f"<sip:{local};transport={transport.value.lower()}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from abserver.services.sweeping import Sweeper
@@ -36,7 +37,7 @@ class Reconciler:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._hints: dict[Hint, None] = {}
+        self._hints: OrderedDict[Hint, None] = OrderedDict()
         self._hinted = asyncio.Event()
         self._sweeper: Sweeper[Hint] = Sweeper(clock, self._take)
 
@@ -58,8 +59,7 @@ class Reconciler:
             await self._hinted.wait()
             self._hinted.clear()
             while self._hints:
-                hint = next(iter(self._hints))
-                del self._hints[hint]
+                hint, _ = self._hints.popitem(last=False)
                 await self._reconcile(hint)
 
     async def _reconcile(self, hint: Hint) -> None:

@@ -7,7 +7,7 @@ window: whoever finds it full waits in line, and every answer lets the next one 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -26,7 +26,7 @@ class Windows(Generic[Waiter]):
         self._in_all = in_all
         self._under_way: dict[str, int] = {}
         self._total = 0
-        self._lines: dict[str, dict[Waiter, None]] = {}
+        self._lines: dict[str, OrderedDict[Waiter, None]] = {}
         self._starved: deque[str] = deque()
         """Destinations with room of their own, whose line waits for the total; one entry for each that is in line."""
 
@@ -46,7 +46,10 @@ class Windows(Generic[Waiter]):
 
     def wait(self, destination: str, waiter: Waiter) -> None:
         """Put `waiter` in line, unless it is."""
-        self._lines.setdefault(destination, {})[waiter] = None
+        line = self._lines.get(destination)
+        if line is None:
+            line = self._lines[destination] = OrderedDict()
+        line[waiter] = None
         if self._under_way.get(destination, 0) < self._per_destination:
             self._starved.append(destination)
 
@@ -77,8 +80,7 @@ class Windows(Generic[Waiter]):
         line = self._lines.get(destination)
         if line is None:
             return None
-        waiter = next(iter(line))
-        del line[waiter]
+        waiter, _ = line.popitem(last=False)
         if not line:
             del self._lines[destination]
         return waiter
