@@ -8,8 +8,10 @@ keep-alives are answered as RFC 5626 §3.5.1 says and go no further.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import itertools
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +33,8 @@ class StreamLimits:
 
     connections: int = 20_000
     """Open at once, accepted and opened together."""
+    of_one_peer: int = 2_000
+    """Accepted from one peer at once, so that nobody alone takes all; many phones share the address of a NAT."""
     idle: float = 3600.0
     """Seconds without a byte from a peer, after which a connection is closed; keep-alives are more frequent."""
     unfinished: float = 30.0
@@ -57,10 +61,12 @@ class StreamShell:
         self.closed = closed
         self.limits = limits or StreamLimits()
         self.refused = 0
-        """Accepted connections that were closed at once because there were too many."""
+        """Accepted connections that were closed at once because there were too many, of all or of that peer."""
         self._numbers = itertools.count(1)
         self._connections: dict[int, _Connection] = {}
         self._by_remote: dict[tuple[Transport, Address], Flow] = {}
+        self._by_peer: Counter[str] = Counter()
+        """How many connections each peer has."""
         self._servers: list[asyncio.Server] = []
         self._emptied = asyncio.Event()
 
@@ -68,7 +74,7 @@ class StreamShell:
         """Accept connections on a listening socket."""
         port = bound_address(sock).port
         loop = asyncio.get_running_loop()
-        self._servers.append(await loop.create_server(lambda: _Connection(self, port), sock=sock))
+        self._servers.append(await loop.create_server(lambda: _Connection(self, port, accepted=True), sock=sock))
 
     async def connect(self, remote: Address, *, local_port: int) -> Flow:
         """Open a connection; its Flow names `local_port`, where we listen. Raises OSError, TimeoutError among them."""
@@ -77,7 +83,7 @@ class StreamShell:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.limits.connect):
             _, connection = await loop.create_connection(
-                lambda: _Connection(self, local_port), remote.host, remote.port
+                lambda: _Connection(self, local_port, accepted=False), remote.host, remote.port
             )
         if connection.flow is None:
             raise ConnectionAbortedError("closed as it was opened")
@@ -113,11 +119,14 @@ class StreamShell:
         self._servers.clear()
 
     def opened(self, connection: _Connection, local: Address, remote: Address) -> Flow | None:
-        """Number a new connection and keep it; None when there are too many."""
-        if len(self._connections) >= self.limits.connections:
+        """Number a new connection and keep it; None when there are too many, of all or of that peer."""
+        peer = peer_of(remote.host)
+        crowded = connection.accepted and self._by_peer[peer] >= self.limits.of_one_peer
+        if crowded or len(self._connections) >= self.limits.connections:
             self.refused += 1
-            log.warning("connection refused: too many", extra={"remote": str(remote)})
+            log.warning("connection refused: too many", extra={"remote": str(remote), "of_this_peer": crowded})
             return None
+        self._by_peer[peer] += 1
         flow = Flow(Transport.TCP, local, remote, next(self._numbers))
         self._connections[flow.connection] = connection
         self._by_remote[Transport.TCP, remote] = flow
@@ -125,7 +134,11 @@ class StreamShell:
 
     def lost(self, flow: Flow) -> None:
         """Forget a connection and tell that its flow is gone."""
-        self._connections.pop(flow.connection, None)
+        del self._connections[flow.connection]
+        peer = peer_of(flow.remote.host)
+        self._by_peer[peer] -= 1
+        if not self._by_peer[peer]:
+            del self._by_peer[peer]
         if self._by_remote.get((Transport.TCP, flow.remote)) == flow:
             del self._by_remote[Transport.TCP, flow.remote]
         if not self._connections:
@@ -133,11 +146,17 @@ class StreamShell:
         self.closed(flow)
 
 
+def peer_of(host: str) -> str:
+    """Whose connections are counted together: an IPv4 address, or the /64 network that one IPv6 subscriber has."""
+    return str(ipaddress.IPv6Interface(f"{host}/64").network) if ":" in host else host
+
+
 class _Connection(asyncio.Protocol):
     """One connection: frames in, messages out, and the clock that cuts it."""
 
-    def __init__(self, shell: StreamShell, local_port: int) -> None:
+    def __init__(self, shell: StreamShell, local_port: int, *, accepted: bool) -> None:
         self.flow: Flow | None = None
+        self.accepted = accepted
         self._shell = shell
         self._local_port = local_port
         self._loop = asyncio.get_running_loop()

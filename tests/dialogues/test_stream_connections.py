@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.net.listeners import bind, bound_address
-from abserver.net.stream import StreamLimits, StreamShell
+from abserver.net.stream import StreamLimits, StreamShell, peer_of
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
@@ -156,6 +156,53 @@ async def test_one_connection_too_many_is_closed_at_once() -> None:
             await shell.connect(address, local_port=5060)
         writer.write(MESSAGE)
         assert (await inbox.messages.get())[0] == MESSAGE
+
+
+async def test_one_peer_gets_so_many_connections_and_others_still_get_theirs() -> None:
+    inbox, limits = Inbox(), StreamLimits(of_one_peer=1)
+    async with listening(inbox, limits) as (shell, address), connected(address) as (_, writer):
+        writer.write(MESSAGE)
+        await inbox.messages.get()
+        async with connected(address) as (reader, _):
+            await end_of(reader)
+        assert shell.refused == 1
+        _, other = await asyncio.open_connection(*address, local_addr=("127.0.0.2", 0))
+        other.write(MESSAGE)
+        assert (await inbox.messages.get())[1].remote.host == "127.0.0.2"
+        other.close()
+
+
+async def test_a_peer_whose_connection_ended_gets_another_one() -> None:
+    inbox, limits = Inbox(), StreamLimits(of_one_peer=1)
+    async with listening(inbox, limits) as (shell, address):
+        for _ in range(3):
+            async with connected(address) as (_, writer):
+                writer.write(MESSAGE)
+                await inbox.messages.get()
+            await inbox.closed.get()
+        assert shell.refused == 0
+
+
+async def test_a_peer_that_has_all_its_connections_can_still_be_connected_to() -> None:
+    near, far, limits = Inbox(), Inbox(), StreamLimits(of_one_peer=1)
+    async with listening(near, limits) as (shell, here), listening(far) as (_, there), connected(here) as (_, writer):
+        writer.write(MESSAGE)
+        await near.messages.get()
+        assert shell.is_live(await shell.connect(there, local_port=here.port))
+
+
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::ffff:2", "2001:db8::/64"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_the_addresses_of_one_ipv6_subscriber_are_one_peer(host: str, peer: str) -> None:
+    assert peer_of(host) == peer
 
 
 async def test_an_opened_connection_names_our_listener_and_is_found_by_its_peer() -> None:
