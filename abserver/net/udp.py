@@ -1,4 +1,5 @@
 """One UDP socket on which SIP comes and goes (RFC 3261 §18): datagrams in, datagrams out, ICMP errors told.
+STUN keep-alives are answered here (`sip/stun.py`); nobody above sees them.
 
 A plain non-blocking socket drained from the event loop costs a seventh of what the standard datagram transport costs
 per message, so that is what this is. Law of the file: one wake-up handles a bounded number of datagrams and then lets
@@ -20,6 +21,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from abserver.net.listeners import bound_address, source_towards
+from abserver.sip import stun
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
@@ -227,8 +229,17 @@ class UdpSocket:
                 self._errors = True
                 continue
             taken += 1
-            received(data, flows.get(peer) or self._new_flow(peer))
+            flow = flows.get(peer) or self._new_flow(peer)
+            if data and data[0] < stun.FIRST_OCTETS:
+                self._keep_alive(data, flow)
+            else:
+                received(data, flow)
         return taken
+
+    def _keep_alive(self, data: bytes, flow: Flow) -> None:
+        answer = stun.answer(data, flow.remote)
+        if answer is not None:
+            self.send(answer, flow)
 
     def _new_flow(self, peer: tuple[Any, ...]) -> Flow:
         if len(self._flows) >= MAX_FLOWS:

@@ -12,6 +12,7 @@ import pytest
 from abserver.net import udp
 from abserver.net.listeners import bind, bound_address
 from abserver.net.udp import UdpSocket
+from abserver.sip import stun
 from abserver.sip.transport import Address, Flow
 
 if TYPE_CHECKING:
@@ -177,3 +178,28 @@ async def test_flows_are_remembered_up_to_a_bound(monkeypatch: pytest.MonkeyPatc
             here.flow_to(Address("127.0.0.1", port))
         assert here.flow_to(Address("127.0.0.1", 1)) == first
         assert here.flow_to(Address("127.0.0.1", 1)) is not first
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_a_stun_keep_alive_is_answered_with_the_address_it_came_from_rfc5626_4_4_2(host: str) -> None:
+    """And none above hears of it, nor of what only begins like one."""
+    loop = asyncio.get_running_loop()
+    seen: list[bytes] = []
+    arrived = asyncio.Event()
+
+    def take(data: bytes, flow: Flow) -> None:
+        seen.append(data)
+        arrived.set()
+
+    request = b"\0\x01\0\0\x21\x12\xa4\x42" + b"transaction!"
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with opened(take, host=host) as server, socket.socket(family, socket.SOCK_DGRAM) as phone:
+        phone.bind((host, 0))
+        phone.setblocking(False)
+        for datagram in (request, b"\0", b"\x01rubbish", b"SIP"):
+            phone.sendto(datagram, server.address)
+        answer = await loop.sock_recv(phone, 2048)
+        await arrived.wait()
+        mapped = Address(host, phone.getsockname()[1])
+    assert answer == stun.answer(request, mapped)
+    assert seen == [b"SIP"]
