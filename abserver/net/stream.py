@@ -41,6 +41,9 @@ class StreamLimits:
     """Seconds that a message may take from its first byte to its last."""
     unsent: int = 4 * 1024 * 1024
     """Bytes that may wait for a peer to take them."""
+    untaken: float = 30.0
+    """Seconds for which more than asyncio's high-water mark (64 kB) may wait without falling to its low-water mark:
+    sending keep-alives does not hold the memory of a peer that reads nothing."""
     connect: float = 4.0
     """Seconds that opening a connection may take: some attempts of the kernel, well below Timer F."""
 
@@ -164,6 +167,8 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._heard = self._loop.time()
         self._begun: float | None = None
+        self._full: float | None = None
+        """Since when more waits than the high-water mark."""
         self._alarm: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -218,6 +223,13 @@ class _Connection(asyncio.Protocol):
             log.info("stream cut: the peer does not read", extra={"remote": str(self.flow and self.flow.remote)})
             self._abort()
 
+    def pause_writing(self) -> None:
+        self._full = self._loop.time()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        self._full = None
+
     def close(self) -> None:
         """End the connection after what is written, but wait no longer than for opening one."""
         if self._transport is not None:
@@ -239,8 +251,10 @@ class _Connection(asyncio.Protocol):
     def _due(self) -> float:
         """When the connection has to have shown life."""
         limits = self._shell.limits
-        idle = self._heard + limits.idle
-        return idle if self._begun is None else min(idle, self._begun + limits.unfinished)
+        due = self._heard + limits.idle
+        if self._begun is not None:
+            due = min(due, self._begun + limits.unfinished)
+        return due if self._full is None else min(due, self._full + limits.untaken)
 
     def _watch(self) -> None:
         if self._alarm is not None:
@@ -251,5 +265,7 @@ class _Connection(asyncio.Protocol):
         if self._loop.time() < self._due():
             self._watch()
             return
-        log.info("stream cut: silent for too long", extra={"remote": str(self.flow and self.flow.remote)})
+        log.info(
+            "stream cut: silent, or not reading, for too long", extra={"remote": str(self.flow and self.flow.remote)}
+        )
         self._abort()

@@ -144,6 +144,30 @@ async def test_a_peer_that_does_not_read_is_cut() -> None:
         assert not shell.send(MESSAGE, flow)
 
 
+async def test_a_peer_that_sends_keep_alives_but_takes_nothing_is_cut_off_in_time() -> None:
+    inbox, limits = Inbox(), StreamLimits(unsent=64 * 1024 * 1024, untaken=0.05)
+    async with listening(inbox, limits) as (shell, address):
+        with socket.create_connection(address) as peer:
+            peer.sendall(MESSAGE)
+            _, flow = await inbox.messages.get()
+            shell.send(b"x" * 16 * 1024 * 1024, flow)
+            peer.sendall(b"\r\n\r\n")
+            assert await inbox.closed.get() == flow
+
+
+async def test_a_peer_that_takes_all_in_the_end_keeps_its_connection() -> None:
+    inbox, limits = Inbox(), StreamLimits(unsent=64 * 1024 * 1024, untaken=0.5)
+    async with listening(inbox, limits) as (shell, address), connected(address) as (reader, writer):
+        writer.write(MESSAGE)
+        _, flow = await inbox.messages.get()
+        time_is_over = asyncio.Event()
+        asyncio.get_running_loop().call_later(2 * limits.untaken, time_is_over.set)
+        shell.send(b"x" * 16 * 1024 * 1024, flow)
+        await reader.readexactly(16 * 1024 * 1024)
+        await time_is_over.wait()
+        assert shell.is_live(flow)
+
+
 async def test_one_connection_too_many_is_closed_at_once() -> None:
     inbox = Inbox()
     async with listening(inbox, StreamLimits(connections=1)) as (shell, address), connected(address) as (_, writer):
