@@ -136,6 +136,7 @@ def event_side(
         dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,
+        name_servers=settings.sip.name_servers,
     )
     authenticator = Authenticator(
         stores.credentials,

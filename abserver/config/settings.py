@@ -81,6 +81,10 @@ class SipSettings(_Section):
     """Networks or addresses of proxies whose P-Asserted-Identity is believed instead of a password (RFC 3325). Only
     the address a message comes from counts, never a header in it."""
 
+    name_servers: Listeners = ()
+    """Name servers that are asked where a host or domain is to be reached (RFC 3263), each `host:port` with a numeric
+    host. Empty: those of the system."""
+
     @field_validator("tcp")
     @classmethod
     def _some_transport(cls, tcp: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:

@@ -1,23 +1,28 @@
-"""From a SIP URI to where its request is sent (RFC 3263 §4 as far as addresses and host names go).
+"""From a SIP URI to where its request is sent (RFC 3263 §4).
 
-A numeric host is itself (§4.2); a name is looked up as A and AAAA by the system's resolver. The transport is the URI's
-`transport` parameter, else UDP (§4.1).
+A numeric host is itself (§4.2), and most requests go to one, so that is told at once. For a name the DNS is asked
+(`sip.locating`); what it doesn't know, the system's resolver may, which reads the machine's hosts file too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import random
 import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from abserver.net.dns import Dns
 from abserver.sip.errors import SipSyntaxError
+from abserver.sip.locating import Kind, Unlocatable, locate
 from abserver.sip.transport import Address, Transport
 from abserver.sip.uri import SipUri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
+
+    from abserver.sip.locating import Hop, Question, Records
 
 _DEFAULT_PORT = 5060
 LOOKUP_TIME = 5.0
@@ -73,18 +78,47 @@ def _is_numeric(host: str) -> bool:
 class Resolver:
     """Looks names up; lookups of one name at one time are one, and answers are kept for a moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, name_servers: Sequence[Address] = ()) -> None:
+        """name_servers: whom to ask; empty for those of the system."""
+        self._name_servers = name_servers
+        self._dns: Dns | None = None
         self._lookups: dict[str, asyncio.Future[list[str]]] = {}
         self._until: dict[str, float] = {}
 
-    async def resolve(self, target: Target, usable: Callable[[Address], bool]) -> Address:
-        """The first address of the target's host that is `usable` (of a family we have). Raises Unresolvable."""
-        hosts = [target.host] if target.numeric else await self._hosts(target.host)
-        for host in hosts:
-            address = Address(host, target.port)
-            if usable(address):
-                return address
-        raise Unresolvable("no usable address")
+    async def locate(self, uri: str, supported: Collection[Transport], usable: Callable[[Address], bool]) -> Hop:
+        """The hop for a request to `uri`: the first in the order of RFC 3263 that is `usable`. Raises Unresolvable.
+
+        The lot among servers of one priority is drawn anew each time, though the answers are kept.
+        """
+        try:
+            locating = locate(SipUri.parse(uri), supported, lambda most: random.randint(0, most))  # noqa: S311
+            questions = next(locating)
+            while True:
+                questions = locating.send(await self._ask(questions))
+        except StopIteration as found:
+            for hop in found.value:
+                if usable(hop.address):
+                    return cast("Hop", hop)
+            raise Unresolvable("no usable address") from None
+        except (SipSyntaxError, Unlocatable) as error:
+            raise Unresolvable(str(error)) from error
+
+    async def _ask(self, questions: tuple[Question, ...]) -> tuple[Records, ...]:
+        if self._dns is None:
+            self._dns = Dns(self._name_servers)
+        dotted = [each for each in questions if "." in each.name]
+        answers = dict(zip(dotted, await self._dns.ask(dotted), strict=True))
+        known = {each.name for each, records in answers.items() if records}
+        for each in questions:
+            if each.kind is Kind.A and each.name not in known:
+                answers[each] = await self._of_system(each.name)
+        return tuple(answers.get(each, ()) for each in questions)
+
+    async def _of_system(self, name: str) -> Records:
+        try:
+            return tuple(await self._hosts(name))
+        except Unresolvable:
+            return ()
 
     async def _hosts(self, name: str) -> list[str]:
         now = asyncio.get_running_loop().time()

@@ -66,9 +66,11 @@ class SipDriver:
         tcp: Sequence[Address] = (),
         tracer: Tracer | None = None,
         limits: StreamLimits | None = None,
+        name_servers: Sequence[Address] = (),
     ) -> None:
         """handler: takes requests that passed `inspect` with these capabilities.
         udp, tcp: where to listen; a wildcard host is every address of its family.
+        name_servers: of the DNS, to find hosts by their names; empty for the system's.
         tracer: told of each message in and out, in their order; None costs nothing.
         """
         self._handler = handler
@@ -79,7 +81,7 @@ class SipDriver:
         self._streams = StreamShell(
             received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
         )
-        self._ways = Ways(self._streams, self._spawn)
+        self._ways = Ways(self._streams, self._spawn, name_servers)
         self._answered: dict[TransactionId, Answered] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False

@@ -16,7 +16,7 @@ from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from abserver.net.stream import StreamShell
     from abserver.net.udp import UdpSocket
@@ -38,11 +38,16 @@ MAX_REFUSALS = 65_536
 class Ways:
     """Knows our sockets and which peers they reach."""
 
-    def __init__(self, streams: StreamShell, spawn: Callable[[Coroutine[object, object, None]], None]) -> None:
-        """spawn: runs what has to wait, in a task of the driver's."""
+    def __init__(
+        self,
+        streams: StreamShell,
+        spawn: Callable[[Coroutine[object, object, None]], None],
+        name_servers: Sequence[Address] = (),
+    ) -> None:
+        """spawn: runs what has to wait, in a task of the driver's. name_servers: of the DNS; empty for the system's."""
         self._streams = streams
         self._spawn = spawn
-        self._resolver = Resolver()
+        self._resolver = Resolver(name_servers)
         self._datagrams: list[UdpSocket] = []
         self._at: dict[Address, UdpSocket | None] = {}
         """Answers of `datagrams_at`; as many as this machine has addresses."""
@@ -89,7 +94,7 @@ class Ways:
             self._learn(request, target, came_on)
             self._choose(request, target.transport, target.address, came_on, found)
         else:
-            self._spawn(self._look_up(request, target, came_on, found))
+            self._spawn(self._look_up(request, came_on, found))
 
     def _learn(self, request: Outgoing, target: Target, came_on: Flow | None) -> None:
         """Remember by which UDP flow this next hop, whose address is its name, is reached."""
@@ -98,14 +103,14 @@ class Ways:
                 self._known.clear()
             self._known[request.next_hop, came_on.local if came_on else None] = datagrams.flow_to(target.address)
 
-    async def _look_up(self, request: Outgoing, target: Target, came_on: Flow | None, found: Found) -> None:
+    async def _look_up(self, request: Outgoing, came_on: Flow | None, found: Found) -> None:
         try:
-            address = await self._resolver.resolve(target, self._reaches)
+            hop = await self._resolver.locate(request.next_hop, self._transports(), self._reaches)
         except Unresolvable:
-            log.info("host not found", extra={"host": target.host})
+            log.info("host not found", extra={"next_hop": request.next_hop})
             found(None)
         else:
-            self._choose(request, target.transport, address, came_on, found)
+            self._choose(request, hop.transport, hop.address, came_on, found)
 
     def _choose(
         self, request: Outgoing, transport: Transport, remote: Address, came_on: Flow | None, found: Found
@@ -181,6 +186,10 @@ class Ways:
         source = source_towards(remote, anywhere)
         on_route = (each for each in fitting if _is_at(each.address, Address(source.host, each.address.port)))
         return next(on_route, fitting[0])
+
+    def _transports(self) -> frozenset[Transport]:
+        """By which requests of ours can leave."""
+        return frozenset((Transport.UDP, Transport.TCP) if self._datagrams else (Transport.TCP,))
 
     def _reaches(self, remote: Address) -> bool:
         """Whether we have a listener of that address family."""

@@ -78,18 +78,20 @@ class Names:
         return list(self.hosts)
 
 
-def named(host: str) -> Target:
-    return Target(Transport.UDP, host, 5060, numeric=False)
+BOTH = frozenset({Transport.UDP, Transport.TCP})
+
+
+async def address_of(lookups: Resolver, name: str, *, ipv4_only: bool = False) -> Address:
+    hop = await lookups.locate(f"sip:{name}", BOTH, lambda address: not ipv4_only or ":" not in address.host)
+    return hop.address
 
 
 async def test_one_lookup_serves_all_who_ask_and_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     names = Names("2001:db8::1", "192.0.2.1")
     monkeypatch.setattr(resolver, "_lookup", names)
     lookups = Resolver()
-    found = await asyncio.gather(
-        *(lookups.resolve(named("a"), lambda address: ":" not in address.host) for _ in range(5))
-    )
-    found.append(await lookups.resolve(named("a"), lambda address: True))
+    found = await asyncio.gather(*(address_of(lookups, "a", ipv4_only=True) for _ in range(5)))
+    found.append(await address_of(lookups, "a"))
     assert found == [Address("192.0.2.1", 5060)] * 5 + [Address("2001:db8::1", 5060)]
     assert names.asked == ["a"]
 
@@ -100,14 +102,14 @@ async def test_a_lookup_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPat
     lookups = Resolver()
     for _ in range(2):
         with pytest.raises(Unresolvable):
-            await lookups.resolve(named("a"), lambda address: True)
+            await address_of(lookups, "a")
     assert names.asked == ["a", "a"]
 
 
 async def test_a_host_of_the_wrong_family_is_unresolvable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "_lookup", Names("2001:db8::1"))
     with pytest.raises(Unresolvable):
-        await Resolver().resolve(named("a"), lambda address: ":" not in address.host)
+        await address_of(Resolver(), "a", ipv4_only=True)
 
 
 async def test_names_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,15 +118,15 @@ async def test_names_are_kept_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(resolver, "MAX_NAMES", 2)
     lookups = Resolver()
     for name in ("a", "b", "c", "a"):
-        await lookups.resolve(named(name), lambda address: True)
+        await address_of(lookups, name)
     assert names.asked == ["a", "b", "c", "a"]
 
 
 async def test_who_gives_up_waiting_does_not_end_the_lookup_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "_lookup", Names("192.0.2.1"))
     lookups = Resolver()
-    impatient = asyncio.create_task(lookups.resolve(named("a"), lambda address: True))
-    patient = asyncio.create_task(lookups.resolve(named("a"), lambda address: True))
+    impatient = asyncio.create_task(address_of(lookups, "a"))
+    patient = asyncio.create_task(address_of(lookups, "a"))
     await asyncio.sleep(0)
     impatient.cancel()
     assert await patient == Address("192.0.2.1", 5060)
