@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: the table. Takes a few minutes; with the names of parts only their rows."""
+"""`python -m tests.bench`: the table. Takes a few minutes; with the names of parts only their rows.
+
+`scale` has the rows that take minutes each, with up to 100,000 subscriptions: it runs only when it is named.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +12,44 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fanout, floor, journal, pure, sip_layers, xcap_load
+from tests.bench import fanout, floor, journal, pure, scale, sip_layers, subscribing, xcap_load
 from tests.bench.measuring import ROUNDS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-PARTS = ("pure", "sip", "journal", "fanout", "xcap")
+QUICK = ("pure", "sip", "journal", "subscribe", "fanout", "xcap")
+PARTS = (*QUICK, "scale")
 
 
 def rows(parts: Collection[str]) -> Iterator[Row]:
     """The rows of these parts, in the order of their layers, after the floor."""
-    pairs = floor.pairs_per_second()
+    base = floor.measured()
     octets = f"{floor.NOTIFY_OCTETS} octets out, {floor.ANSWER_OCTETS} back, plain CPython sockets"
-    yield Row("floor: datagram pairs", pairs, "/s", octets)
+    yield Row("floor: datagram pairs", base.rate, "/s", f"{base.cpu:.1f} µs of CPU at one end; {octets}")
     if "pure" in parts:
         yield from pure.rows()
     if "sip" in parts:
         yield from sip_layers.rows()
     if "journal" in parts:
         yield from journal.rows()
+    if "subscribe" in parts:
+        yield from subscribing.rows()
     if "fanout" in parts:
-        yield from fanout.rows(pairs)
+        yield from fanout.rows(base)
     if "xcap" in parts:
         yield from xcap_load.rows()
+    if "scale" in parts:
+        yield from scale.rows(base)
 
 
 def main() -> None:
     """Measure and print; a line as soon as it is known, and the table at the end."""
-    parts = sys.argv[1:] or PARTS
+    parts = sys.argv[1:] or QUICK
     if unknown := set(parts).difference(PARTS):
         sys.exit(f"no rows are called {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
-    console = Console(width=130)
+    console = Console(width=150)
     title = f"abserver bench, CPython {platform.python_version()}; medians of {ROUNDS} rounds, durable SQLite, loopback"
     table = Table("what", "value", "unit", "remark", title=title)
     for row in rows(parts):

@@ -1,7 +1,6 @@
-"""What durability costs: each kind of write in CPU time of all threads, and a restart with many subscriptions.
+"""What durability costs: each kind of write in CPU time of all threads.
 
-The writes go the way they go in the server, update lists and outbox included. The restart is that of a server process,
-from its start to the line that says it is ready; its memory is compared with that of an empty server.
+The writes go the way they go in the server, update lists and outbox included.
 """
 
 from __future__ import annotations
@@ -12,52 +11,40 @@ import statistics
 import tempfile
 import time
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abserver.app.stores import open_stores
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.relation import Relation, RelationState
-from abserver.domain.rules import decide, parse_rules
-from abserver.domain.usages import CARD_RULES_AUID, CONTACT_CARD_AUID
-from abserver.domain.view import View, view_of
+from abserver.domain.view import View
 from abserver.events.contact_card import XCARD, Formats
 from abserver.events.terms import Terms
-from abserver.ports import DeviceKey, DeviceRecord, OwnerRecord, SubscriptionRecord
+from abserver.ports import DeviceKey, OwnerRecord, SubscriptionRecord
 from abserver.services.outbox import Outbox
 from abserver.services.update_lists import UpdateLists
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
-from tests.bench.fanout import card_of, rules_of
-from tests.bench.measuring import ROUNDS, Row, resident_kilobytes
-from tests.bench.serving import SETTINGS
-from tests.support.process import ServerProcess
+from tests.bench.measuring import ROUNDS, Row
 from xcap.garbage import spare_what_stays
-from xcap.ports import DocumentKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence
 
-    from abserver.app.stores import Stores
     from abserver.ports import Record
 
 CALLS = 5_000
 AT_ONCE = 64
 """Subscribers that ask at the same time."""
-OWNERS = 1_000
-EACH = 100
-"""Subscriptions to each owner, of as many watchers."""
 
 NOW = datetime.datetime.now(datetime.UTC)
 TERMS = Terms(Formats(XCARD, patches=True))
 
 
 def rows() -> Iterator[Row]:
-    """One row for each kind of write, and those of a restart."""
+    """One row for each kind of write."""
     spare_what_stays()  # as the server does
     yield from asyncio.run(_writes())
-    yield from _restart()
 
 
 # -- writes ---------------------------------------------------------------------------------------------------------
@@ -125,45 +112,7 @@ async def _acknowledge(outbox: Outbox, lists: UpdateLists, keys: Sequence[Device
     await outbox.drained()
 
 
-# -- a restart ------------------------------------------------------------------------------------------------------
-
-
-def _restart() -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix="abserver-bench-") as folder:
-        process = ServerProcess(Path(folder), **SETTINGS)
-        with process:
-            empty = resident_kilobytes(process.pid)
-            process.stop()
-        asyncio.run(_fill(process.environment["ABSERVER_STORAGE__URL"]))
-        started = time.perf_counter()
-        with process:
-            ready = time.perf_counter() - started
-            time.sleep(5)  # every owner is looked at once: nobody lacks anything
-            more = resident_kilobytes(process.pid) - empty
-            process.stop()
-    count = OWNERS * EACH
-    yield Row(f"restart with {count:,} subscriptions", ready, "s", f"{OWNERS:,} owners; until it is ready")
-    yield Row("memory of a subscription", more / count, "kB", "restored, with relation and update list; RSS")
-
-
-async def _fill(url: str) -> None:
-    """Subscriptions that are up to date."""
-    async with open_stores(url) as stores:
-        for number in range(OWNERS):
-            view = await _owned(stores, number)
-            keys = [_key(number, number * EACH + each) for each in range(EACH)]
-            records: list[Record] = [OwnerRecord(keys[0].owner, 1, NOW, "card", "rules"), view]
-            for each, key in enumerate(keys, start=number * EACH):
-                records += _relation(key), _subscription(key, each), DeviceRecord(key, view.tag, 1, NOW)
-            await stores.journal.write(*records)
-
-
-async def _owned(stores: Stores, number: int) -> View:
-    """An owner with card and rules; what all watchers see."""
-    owner, card, rules = _key(number, 0).owner, card_of(0, 1), rules_of(0, 1)
-    await stores.documents.save(DocumentKey(CONTACT_CARD_AUID, owner, "index"), card, "card", expected=None)
-    await stores.documents.save(DocumentKey(CARD_RULES_AUID, owner, "index"), rules, "rules", expected=None)
-    return view_of(card, decide(parse_rules(rules), _key(number, 0).watcher, NOW).grant, owner)
+# -- records ---------------------------------------------------------------------------------------------------------
 
 
 def _key(owner: int, watcher: int) -> DeviceKey:

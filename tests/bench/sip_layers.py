@@ -25,7 +25,7 @@ from abserver.sip.dialog import Dialog
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
 from tests.bench.measuring import ROUNDS, Row
-from tests.bench.watchers import answer_to, subscribe_of
+from tests.bench.messages import answer_to, owner, subscribe_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -188,14 +188,14 @@ async def _send_all(driver: SipDriver, peer: Address) -> float:
 def _ask(sock: socket.socket, driver: Address) -> None:
     """On each datagram `go`, send a round of SUBSCRIBEs."""
     port = sock.getsockname()[1]
+    numbers = itertools.count()
     while sock.recv(2048):
-        numbers = iter(range(CALLS))
-        for number in itertools.islice(numbers, WINDOW):
-            sock.sendto(subscribe_of(f"w{number}", port), driver)
-        for _ in range(CALLS):
+        for asked in range(CALLS):
+            if asked >= WINDOW:
+                sock.recv(2048)
+            sock.sendto(subscribe_of(next(numbers), port, followed=owner(0)), driver)
+        for _ in range(WINDOW):
             sock.recv(2048)
-            for number in itertools.islice(numbers, 1):
-                sock.sendto(subscribe_of(f"w{number}", port), driver)
 
 
 async def _serve(rounds: int) -> list[float]:

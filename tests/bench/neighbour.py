@@ -1,0 +1,71 @@
+"""Somebody who reads and writes a document of 2 kB at a steady pace, whatever else the server has to do.
+
+A request that is late because the one before it was slow counts from when it was to leave.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tests.bench.serving import Documents
+from tests.bench.xcap_load import document
+from xcap.core.usages import resource_lists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from tests.support.process import ServerProcess
+
+USER = "sip:bea@example.com"
+
+
+class Neighbour:
+    """Two threads, one that reads and one that writes; a context manager that stops them."""
+
+    RATE = 20
+    """Requests of each per second."""
+
+    def __init__(self, served: ServerProcess) -> None:
+        self._served = served
+        self._times: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._stopping = threading.Event()
+
+    def __enter__(self) -> Self:
+        with Documents(self._served) as documents:
+            _put(documents, 0)
+        self._threads = [
+            threading.Thread(target=self._ask, args=("GET", lambda documents, _: _get(documents))),
+            threading.Thread(target=self._ask, args=("PUT", _put)),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def during(self, method: str, spans: Sequence[tuple[float, float]]) -> list[float]:
+        """Seconds that the requests took that were due within one of these spans of the monotonic clock."""
+        return [taken for due, taken in self._times[method] if any(begin <= due <= end for begin, end in spans)]
+
+    def _ask(self, method: str, ask: Callable[[Documents, int], None]) -> None:
+        with Documents(self._served) as documents:
+            number, due = 0, time.monotonic()
+            while not self._stopping.wait(max(0.0, due - time.monotonic())):
+                ask(documents, number)
+                self._times[method].append((due, time.monotonic() - due))
+                number, due = number + 1, due + 1 / self.RATE
+
+
+def _get(documents: Documents) -> None:
+    documents.get(resource_lists.AUID, user=USER)
+
+
+def _put(documents: Documents, number: int) -> None:
+    documents.put(resource_lists.AUID, resource_lists.RESOURCE_LISTS.media_type, document(number), user=USER)
