@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin
 
-.PHONY: help demo test checks style types laws bench docs run clean
+.PHONY: help demo test checks style types laws bench soak docs run clean
 
 help:
 	@echo "make demo     the main job, start to end, on loopback"
 	@echo "make test     all tests, with coverage of the pure rooms"
 	@echo "make checks   style, types, import law"
 	@echo "make bench    the figures, beside a floor measured in the same run (ROWS=xcap: only these)"
+	@echo "make soak     ten minutes of churn at a server that is killed again and again, and more stories (SECONDS=)"
 	@echo "make run      the server with configs/dev.toml"
 	@echo "make docs     the generated pages"
 
@@ -44,6 +45,11 @@ laws: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(RUN)/python -m tests.bench $(ROWS)
+
+soak: SECONDS ?= 600
+soak: $(VENV)/installed-dev
+	CONVERGENCE_EXAMPLES=$$((2 * $(SECONDS))) $(RUN)/pytest -q tests/properties/test_convergence.py
+	$(RUN)/python -m tests.soak $(SECONDS)
 
 docs: $(VENV)/installed
 	$(RUN)/python -m abserver.config
