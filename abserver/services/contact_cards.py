@@ -197,6 +197,8 @@ class ContactCards:
         if not followed.living:
             self._audiences.leave(followed)
             self._filtering.forget(followed)
+            if (unsettled := self._unsettled.get(followed.key.owner)) is not None:
+                unsettled.pop(followed, None)
 
     def ended(self, followed: Followed) -> None:
         """The watcher's last subscription to this owner leaves an undecided request waiting."""

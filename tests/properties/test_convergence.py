@@ -37,6 +37,7 @@ from abserver.events.formats import TEXT_SUFFIX
 from abserver.events.winfo.document import Status
 from abserver.events.xcap_diff.lists import MEDIA_TYPE as RESOURCE_LISTS
 from abserver.events.xcap_diff.package import PACE
+from abserver.sip.headers import Substate
 from abserver.sip.transport import Address
 from tests.support.diffs import resource_lists
 from tests.support.documents import ANN, BOB, CAROL, DAN, card
@@ -282,6 +283,7 @@ class Convergence(RuleBasedStateMachine):
             self.start_server()
         self.settle(SETTLED)
         self.check_those_that_the_server_believes_up_to_date()
+        self.check_beats()
         self.settle(REFRESHED)
         self.check_those_that_the_server_believes_up_to_date()
         self.check_everybody()
@@ -366,6 +368,14 @@ class Convergence(RuleBasedStateMachine):
             if device.watching.state is State.ACTIVE and not withheld:
                 whole = self.truth.view(device.owner, device.watcher)
                 self.check_copy(device, whole if criteria is None else filters.filtered(whole, criteria))
+
+    def check_beats(self) -> None:
+        """Whoever asked for a min-rate hears so often, whether anything changes or not (RFC 6446 §6.2)."""
+        for followed in self.live():
+            machine = followed.machine
+            if machine.rates.min_rate and machine.told is Substate.ACTIVE and machine._condition is None:
+                last = self.wires.last(followed.dialog.call_id, followed.dialog.local_tag)
+                assert self.world.clock.now() - last <= 1 / machine.rates.min_rate + 1.0
 
     def check_everybody(self) -> None:
         for device in self.devices:

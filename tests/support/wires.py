@@ -58,6 +58,10 @@ class Wires:
         for wire in self._dialogs.values():
             wire.answered = wire.asked = True
 
+    def last(self, call_id: str, local_tag: str) -> float:
+        """When the last NOTIFY of a dialog left."""
+        return self._wire(call_id, local_tag).sent_at
+
     def leaves(self, packet: Packet) -> None:
         if packet.source != ADDRESS:
             return
