@@ -1,10 +1,11 @@
 """Somebody who reads and writes a document of 2 kB at a steady pace, whatever else the server has to do.
 
-A request that is late because the one before it was slow counts from when it was to leave.
+Requests leave when they are due, whatever became of those before; one that is late counts from when it was due.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections import defaultdict
@@ -24,10 +25,12 @@ USER = "sip:bea@example.com"
 
 
 class Neighbour:
-    """Two threads, one that reads and one that writes; a context manager that stops them."""
+    """Threads that take turns, each with a connection of its own; a context manager that stops them."""
 
     RATE = 20
-    """Requests of each per second."""
+    """Requests that read, and as many that write, per second."""
+    CONNECTIONS = 10
+    """For each of both: so that one request need not wait for the one before it."""
 
     def __init__(self, served: ServerProcess) -> None:
         self._served = served
@@ -37,9 +40,11 @@ class Neighbour:
     def __enter__(self) -> Self:
         with Documents(self._served) as documents:
             _put(documents, 0)
+        self._begun = time.monotonic()
         self._threads = [
-            threading.Thread(target=self._ask, args=("GET", lambda documents, _: _get(documents))),
-            threading.Thread(target=self._ask, args=("PUT", _put)),
+            threading.Thread(target=self._ask, args=(method, ask, turn))
+            for method, ask in (("GET", _get), ("PUT", _put))
+            for turn in range(self.CONNECTIONS)
         ]
         for thread in self._threads:
             thread.start()
@@ -54,16 +59,17 @@ class Neighbour:
         """Seconds that the requests took that were due within one of these spans of the monotonic clock."""
         return [taken for due, taken in self._times[method] if any(begin <= due <= end for begin, end in spans)]
 
-    def _ask(self, method: str, ask: Callable[[Documents, int], None]) -> None:
+    def _ask(self, method: str, ask: Callable[[Documents, int], None], turn: int) -> None:
         with Documents(self._served) as documents:
-            number, due = 0, time.monotonic()
-            while not self._stopping.wait(max(0.0, due - time.monotonic())):
+            for number in itertools.count(turn, self.CONNECTIONS):
+                due = self._begun + number / self.RATE
+                if self._stopping.wait(max(0.0, due - time.monotonic())):
+                    return
                 ask(documents, number)
                 self._times[method].append((due, time.monotonic() - due))
-                number, due = number + 1, due + 1 / self.RATE
 
 
-def _get(documents: Documents) -> None:
+def _get(documents: Documents, _: int) -> None:
     documents.get(resource_lists.AUID, user=USER)
 
 
