@@ -13,8 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abserver.net.connections import Connections, StreamLimits
 from abserver.net.listeners import bind_sip, bound_address
-from abserver.net.stream import StreamLimits, StreamShell
+from abserver.net.stream import StreamShell
 from abserver.net.udp import UdpSocket
 from abserver.net.ways import Ways
 from abserver.ports import Answered, RequestHandler, SendFailure
@@ -78,10 +79,11 @@ class SipDriver:
         self._listen = (udp, tcp)
         self._tracer = tracer
         self._endpoint = Endpoint(allow=capabilities.methods)
-        self._streams = StreamShell(
+        self._connections = Connections(
             received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
         )
-        self._ways = Ways(self._streams, self._spawn, name_servers)
+        self._streams = StreamShell(self._connections)
+        self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
         self._answered: dict[TransactionId, Answered] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -171,7 +173,7 @@ class SipDriver:
         if self._tracer is not None:
             self._trace(Direction.OUT, flow, data)
         if flow.connection:
-            if not self._streams.send(data, flow):
+            if not self._connections.send(data, flow):
                 self._loop.call_soon(self._flow_failed, flow)
         elif (datagrams := self._ways.datagrams_at(flow.local)) is not None:
             datagrams.send(data, flow)

@@ -18,6 +18,7 @@ from abserver.sip.transport import Address, Flow, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from abserver.net.connections import Connections
     from abserver.net.stream import StreamShell
     from abserver.net.udp import UdpSocket
     from abserver.sip.outgoing import Outgoing
@@ -40,11 +41,13 @@ class Ways:
 
     def __init__(
         self,
+        connections: Connections,
         streams: StreamShell,
         spawn: Callable[[Coroutine[object, object, None]], None],
         name_servers: Sequence[Address] = (),
     ) -> None:
         """spawn: runs what has to wait, in a task of the driver's. name_servers: of the DNS; empty for the system's."""
+        self._connections = connections
         self._streams = streams
         self._spawn = spawn
         self._resolver = Resolver(name_servers)
@@ -77,7 +80,7 @@ class Ways:
         """The flow for a request, if that is known at once: `came_on`, the flow of what it answers to, while that is
         a live connection, or the one by which the next hop was reached before. None if `find` has to see.
         """
-        if came_on is not None and came_on.connection and self._streams.is_live(came_on):
+        if came_on is not None and came_on.connection and self._connections.is_live(came_on):
             return came_on
         flow = self._known.get((request.next_hop, came_on.local if came_on else None))
         return None if flow is None or is_large(request) else flow
@@ -124,7 +127,7 @@ class Ways:
             found(datagrams.flow_to(remote))
 
     def _by_tcp(self, remote: Address, otherwise: Flow | None, found: Found) -> None:
-        flow = self._streams.flow_to(remote)
+        flow = self._connections.flow_to(Transport.TCP, remote)
         if flow is not None:
             found(flow)
         elif remote in self._connecting:

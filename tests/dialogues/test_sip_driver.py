@@ -25,7 +25,7 @@ from abserver.sip.uas import Capabilities, make_response
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from abserver.net.stream import StreamLimits
+    from abserver.net.connections import StreamLimits
     from abserver.sip.outgoing import Outgoing
 
 ANY = Address("127.0.0.1", 0)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abserver.net.connections import Connections, StreamLimits, peer_of
 from abserver.net.listeners import bind, bound_address
-from abserver.net.stream import StreamLimits, StreamShell, peer_of
+from abserver.net.stream import StreamShell
 from abserver.sip.transport import Address, Flow, Transport
 
 if TYPE_CHECKING:
@@ -23,15 +24,15 @@ MESSAGE = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nConte
 
 
 class Inbox:
-    """What a StreamShell tells its owner."""
+    """What connections tell their owner."""
 
     def __init__(self) -> None:
         self.messages: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
         self.broken: asyncio.Queue[SipSyntaxError] = asyncio.Queue()
         self.closed: asyncio.Queue[Flow] = asyncio.Queue()
 
-    def shell(self, limits: StreamLimits | None = None) -> StreamShell:
-        return StreamShell(
+    def connections(self, limits: StreamLimits | None = None) -> Connections:
+        return Connections(
             received=lambda data, flow: self.messages.put_nowait((data, flow)),
             broken=lambda error, flow: self.broken.put_nowait(error),
             closed=self.closed.put_nowait,
@@ -39,9 +40,17 @@ class Inbox:
         )
 
 
+class Shell(StreamShell):
+    """With its connections at hand."""
+
+    def __init__(self, connections: Connections) -> None:
+        super().__init__(connections)
+        self.connections = connections
+
+
 @asynccontextmanager
-async def listening(inbox: Inbox, limits: StreamLimits | None = None) -> AsyncIterator[tuple[StreamShell, Address]]:
-    shell = inbox.shell(limits)
+async def listening(inbox: Inbox, limits: StreamLimits | None = None) -> AsyncIterator[tuple[Shell, Address]]:
+    shell = Shell(inbox.connections(limits))
     sock = bind(socket.SOCK_STREAM, ANY)
     address = bound_address(sock)
     await shell.listen(sock)
@@ -137,11 +146,11 @@ async def test_a_peer_that_does_not_read_is_cut() -> None:
     async with listening(inbox, StreamLimits(unsent=100_000)) as (shell, address), connected(address) as (_, writer):
         writer.write(MESSAGE)
         _, flow = await inbox.messages.get()
-        while shell.is_live(flow):
-            shell.send(b"x" * 65_536, flow)
+        while shell.connections.is_live(flow):
+            shell.connections.send(b"x" * 65_536, flow)
             await asyncio.sleep(0)
         assert await inbox.closed.get() == flow
-        assert not shell.send(MESSAGE, flow)
+        assert not shell.connections.send(MESSAGE, flow)
 
 
 async def test_a_peer_that_sends_keep_alives_but_takes_nothing_is_cut_off_in_time() -> None:
@@ -150,7 +159,7 @@ async def test_a_peer_that_sends_keep_alives_but_takes_nothing_is_cut_off_in_tim
         with socket.create_connection(address) as peer:
             peer.sendall(MESSAGE)
             _, flow = await inbox.messages.get()
-            shell.send(b"x" * 16 * 1024 * 1024, flow)
+            shell.connections.send(b"x" * 16 * 1024 * 1024, flow)
             peer.sendall(b"\r\n\r\n")
             assert await inbox.closed.get() == flow
 
@@ -162,10 +171,10 @@ async def test_a_peer_that_takes_all_in_the_end_keeps_its_connection() -> None:
         _, flow = await inbox.messages.get()
         time_is_over = asyncio.Event()
         asyncio.get_running_loop().call_later(2 * limits.untaken, time_is_over.set)
-        shell.send(b"x" * 16 * 1024 * 1024, flow)
+        shell.connections.send(b"x" * 16 * 1024 * 1024, flow)
         await reader.readexactly(16 * 1024 * 1024)
         await time_is_over.wait()
-        assert shell.is_live(flow)
+        assert shell.connections.is_live(flow)
 
 
 async def test_one_connection_too_many_is_closed_at_once() -> None:
@@ -175,7 +184,7 @@ async def test_one_connection_too_many_is_closed_at_once() -> None:
         await inbox.messages.get()
         async with connected(address) as (reader, _):
             await end_of(reader)
-        assert shell.refused == 1
+        assert shell.connections.refused == 1
         with pytest.raises(ConnectionRefusedError):
             await shell.connect(address, local_port=5060)
         writer.write(MESSAGE)
@@ -189,7 +198,7 @@ async def test_one_peer_gets_so_many_connections_and_others_still_get_theirs() -
         await inbox.messages.get()
         async with connected(address) as (reader, _):
             await end_of(reader)
-        assert shell.refused == 1
+        assert shell.connections.refused == 1
         _, other = await asyncio.open_connection(*address, local_addr=("127.0.0.2", 0))
         other.write(MESSAGE)
         assert (await inbox.messages.get())[1].remote.host == "127.0.0.2"
@@ -204,7 +213,7 @@ async def test_a_peer_whose_connection_ended_gets_another_one() -> None:
                 writer.write(MESSAGE)
                 await inbox.messages.get()
             await inbox.closed.get()
-        assert shell.refused == 0
+        assert shell.connections.refused == 0
 
 
 async def test_a_peer_that_has_all_its_connections_can_still_be_connected_to() -> None:
@@ -212,7 +221,7 @@ async def test_a_peer_that_has_all_its_connections_can_still_be_connected_to() -
     async with listening(near, limits) as (shell, here), listening(far) as (_, there), connected(here) as (_, writer):
         writer.write(MESSAGE)
         await near.messages.get()
-        assert shell.is_live(await shell.connect(there, local_port=here.port))
+        assert shell.connections.is_live(await shell.connect(there, local_port=here.port))
 
 
 @pytest.mark.parametrize(
@@ -234,8 +243,8 @@ async def test_an_opened_connection_names_our_listener_and_is_found_by_its_peer(
     async with listening(near) as (shell, here), listening(far) as (_, there):
         flow = await shell.connect(there, local_port=here.port)
         assert flow.local == here
-        assert shell.flow_to(there) == flow
-        shell.send(MESSAGE, flow)
+        assert shell.connections.flow_to(Transport.TCP, there) == flow
+        shell.connections.send(MESSAGE, flow)
         data, arrived = await far.messages.get()
         assert data == MESSAGE
         assert arrived.local == there
@@ -258,7 +267,7 @@ async def test_an_attempt_to_connect_is_bounded_in_time() -> None:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         address = Address(*full.getsockname())
-        shell = Inbox().shell(StreamLimits(connect=0.05))
+        shell = Shell(Inbox().connections(StreamLimits(connect=0.05)))
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:  # an accept queue that is full lets further attempts hang
             filler.setblocking(False)
@@ -274,6 +283,6 @@ async def test_what_is_written_before_the_stop_still_leaves() -> None:
     async with listening(inbox) as (shell, address), connected(address) as (reader, writer):
         writer.write(MESSAGE)
         _, flow = await inbox.messages.get()
-        shell.send(b"last words", flow)
+        shell.connections.send(b"last words", flow)
         await shell.stop()
         assert await reader.read() == b"last words"
