@@ -18,6 +18,8 @@ from abserver.sip.message import Response
 LARGEST = 4096
 """Bytes: far below every bound of `codec.Limits`, so that none of them needs a look."""
 
+_PORT = r"(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
+_SENT_BY = rf"(?:\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9.\-]++)(?::{_PORT})?+"
 _SOURCE = r"[0-9A-Fa-f.:\[\]]++"
 _WAY_BACK = (
     rf"(?:;rport=[0-9]{{1,5}}+(?:;received={_SOURCE})?+|;received={_SOURCE}(?:;rport(?:=[0-9]{{1,5}}+)?+)?+|;rport)"
@@ -30,7 +32,7 @@ _NAMES = (
 _FIELDS = rf"(?:(?:{_NAMES}): ?+[\x20-\x7e]*+\r\n){{0,64}}+"
 _PLAIN = re.compile(
     r"SIP/2\.0 ([1-6][0-9][0-9]) ([\x20-\x7e]*+)\r\n"
-    rf"Via: (SIP/2\.0/[A-Z]++ [A-Za-z0-9.\-:\[\]]++)({_WAY_BACK})?+;branch=([A-Za-z0-9]++)(?(4)|{_WAY_BACK}?+)\r\n"
+    rf"Via: (SIP/2\.0/[A-Z]++ {_SENT_BY})({_WAY_BACK})?+;branch=([A-Za-z0-9]++)(?(4)|{_WAY_BACK}?+)\r\n"
     rf"{_FIELDS}CSeq: [0-9]{{1,9}}+ ([A-Z]++)\r\n{_FIELDS}Content-Length: *+0\r\n\r\n"
 )
 
