@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from abserver.app.clock import SystemClock
 from abserver.app.documents import CardChanges, XcapDocuments
 from abserver.app.events import Choices, EventSide, Shells
+from abserver.app.gates import gate_of
 from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.library import Library
 from abserver.app.logins import Logins
@@ -137,6 +138,8 @@ def event_side(
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,
         name_servers=settings.sip.name_servers,
+        gate=gate_of(settings),
+        waiting=lambda: events.outbox.waiting,
     )
     authenticator = Authenticator(
         stores.credentials,

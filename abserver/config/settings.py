@@ -273,6 +273,34 @@ class NotifySettings(_Section):
     """NOTIFYs on their way to all destinations together at once."""
 
 
+class OverloadSettings(_Section):
+    """What is refused when there is too much (RFC 5390): 503, with Retry-After where a phone hears it. From one source
+    what exceeds its share; from all what the server can't do in time: new subscriptions first, then registrations,
+    last what lies within dialogs. Trusted peers (`[sip] trusted_peers`) have no share of their own, and are told the
+    load if they ask for it (RFC 7339)."""
+
+    source_rate: Annotated[float, Field(ge=0, le=1_000_000)] = 200.0
+    """SIP requests per second of one address (IPv6: of one /64), over UDP and over connections each. As many are
+    refused, and what comes beyond those is ignored. 0: no limit."""
+
+    source_burst: Annotated[int, Field(ge=8, le=10_000_000)] = 2000
+    """SIP requests at once of one address after a quiet time: all phones behind one NAT come back after an outage."""
+
+    retry_after: Annotated[int, Field(ge=1, le=3600)] = 20
+    """Seconds after which who was refused shall ask again; up to twice as many by chance, so that not all come back at
+    once."""
+
+    max_lag: Annotated[float, Field(ge=0.01, le=60)] = 0.3
+    """Seconds that the server may be late with everything it does before it refuses requests. RFC 3261 sends requests
+    again after half a second."""
+
+    max_handling: Annotated[int, Field(ge=1)] = 1000
+    """SIP requests being served at once, most of which wait for the database, before others are refused."""
+
+    max_waiting: Annotated[int, Field(ge=1)] = 200_000
+    """Records that may wait for the database, acknowledgements above all, before requests are refused."""
+
+
 class LogSettings(_Section):
     """What the server writes to standard error. Identifiers and etags, never the content of a card."""
 
@@ -304,6 +332,7 @@ class Settings(BaseSettings):
     cards: CardSettings = Field(default_factory=CardSettings)
     subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    overload: OverloadSettings = Field(default_factory=OverloadSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from abserver.net.connections import Connections, StreamLimits
 from abserver.net.listeners import bind_sip, bound_address
+from abserver.net.load import LoadMeter
 from abserver.net.stream import StreamShell
 from abserver.net.udp import UdpSocket
 from abserver.net.ways import Ways
@@ -28,10 +29,11 @@ from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from abserver.sip.effects import Effect, TransactionId
     from abserver.sip.errors import SipSyntaxError
+    from abserver.sip.gate import Gate
     from abserver.sip.message import Response
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ TICK = 0.01
 """Seconds that a timer may be late: in a large fan-out thousands are due one after the other, and fire in one go."""
 STOP_TIME = 3.0
 """Seconds that handlers get to end when the driver stops."""
+_RESPONSE = b"SIP/2.0 "
+"""How responses begin: they are never ignored, since each of them ends something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +72,28 @@ class SipDriver:
         tracer: Tracer | None = None,
         limits: StreamLimits | None = None,
         name_servers: Sequence[Address] = (),
+        gate: Gate | None = None,
+        waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         """handler: takes requests that passed `inspect` with these capabilities.
         udp, tcp: where to listen; a wildcard host is every address of its family.
         name_servers: of the DNS, to find hosts by their names; empty for the system's.
         tracer: told of each message in and out, in their order; None costs nothing.
+        gate: judges what comes in, by the load that is measured here; None lets everything in. waiting: how much waits
+        for the journal, which is part of that load.
         """
         self._handler = handler
         self._capabilities = capabilities
         self._listen = (udp, tcp)
         self._tracer = tracer
-        self._endpoint = Endpoint(allow=capabilities.methods)
+        self._gate = gate
+        self._endpoint = Endpoint(allow=capabilities.methods, gate=gate)
         self._connections = Connections(
             received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
         )
         self._streams = StreamShell(self._connections)
         self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
+        self._meter = None if gate is None else LoadMeter(gate, lambda: len(self._tasks), waiting, self._ways.backlog)
         self._answered: dict[TransactionId, Answered] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -108,10 +118,14 @@ class SipDriver:
             self._ways.add_listener(bound_address(sock))
             await self._streams.listen(sock)
         self.ready = tuple(ready)
+        if self._meter is not None:
+            self._meter.start(self._loop)
 
     async def stop(self) -> None:
         """Take no more requests, give those in handlers a moment, close. Requests of ours get no answer any more."""
         self._stopping = True
+        if self._meter is not None:
+            self._meter.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=STOP_TIME)
         self._answered.clear()
@@ -128,8 +142,11 @@ class SipDriver:
     def _received(self, data: bytes, flow: Flow) -> None:
         if self._tracer is not None:
             self._trace(Direction.IN, flow, data)
+        now = self._loop.time()
+        if self._gate is not None and not data.startswith(_RESPONSE) and self._gate.ignores(flow, now):
+            return
         try:
-            self._execute(self._endpoint.receive(data, flow, self._loop.time()))
+            self._execute(self._endpoint.receive(data, flow, now))
         except Exception:
             log.exception("message not handled", extra={"remote": str(flow.remote)})
 

@@ -40,6 +40,9 @@ KERNEL_BUFFER = 4 * 1024 * 1024
 MAX_FLOWS = 65_536
 """Peers whose Flow value is kept for the next datagram."""
 
+_SO_MEMINFO = 55
+_MEMINFO = struct.Struct("=II")
+"""Bytes in the receive buffer, and how many may be there: the head of Linux's answer."""
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _EXTENDED_ERROR = struct.Struct("=IBBB")
@@ -144,6 +147,16 @@ class UdpSocket:
             self._readiness = None
         self._loop = None
         self._sock.close()
+
+    def backlog(self) -> float:
+        """Part of the receive buffer that is full; 0.0 where the system doesn't tell."""
+        if self._readiness is None or sys.platform != "linux":
+            return 0.0
+        try:
+            used, size = _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+        except OSError:
+            return 0.0
+        return float(used / size) if size else 0.0
 
     def flow_to(self, remote: Address) -> Flow:
         """The flow between this socket and a peer."""

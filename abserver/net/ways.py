@@ -74,6 +74,10 @@ class Ways:
         for datagrams in self._datagrams:
             datagrams.close()
 
+    def backlog(self) -> float:
+        """Part of a UDP socket's receive buffer that is full, of the fullest."""
+        return max((each.backlog() for each in self._datagrams), default=0.0)
+
     # -- from a request to a flow -----------------------------------------------------------------------------------
 
     def known(self, request: Outgoing, came_on: Flow | None) -> Flow | None:

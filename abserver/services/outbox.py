@@ -52,6 +52,11 @@ class Outbox:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    @property
+    def waiting(self) -> int:
+        """How many records wait."""
+        return len(self._waiting)
+
     def put(self, *records: Record) -> None:
         """Have `records` written soon."""
         if not records:

@@ -1,7 +1,8 @@
 """One SIP endpoint without its sockets: bytes and `now` in, effects out (RFC 3261 §17, §18).
 
 It parses, keeps the transactions of both sides, matches what comes to them, and answers by itself what needs no user:
-broken requests (400), merged ones (482), INVITE (405, without state), CANCEL. ACK and strays are dropped.
+broken requests (400), merged ones (482), INVITE (405, without state), CANCEL. ACK and strays are dropped. A gate, if
+there is one, has what is too much refused (503, without state) or dropped.
 
 A client transaction is forgotten with its final response, though Figure 6 keeps it in Completed until timer K. All that
 Completed does is to drop responses, and a response that fits no transaction is dropped as well (§18.1.2), so nobody can
@@ -36,12 +37,14 @@ from abserver.sip.message import Request, Response
 from abserver.sip.outgoing import Outgoing
 from abserver.sip.plain import read_plain
 from abserver.sip.server_transaction import ServerTransaction
+from abserver.sip.sources import Verdict
 from abserver.sip.timers import Agenda
 from abserver.sip.uas import check, make_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from abserver.sip.gate import Gate
     from abserver.sip.transport import Flow
     from abserver.sip.uas import Mandatory
 
@@ -94,9 +97,12 @@ class _Received(ServerTransaction):
 class Endpoint:
     """The transaction layer of one node: all its flows, both roles."""
 
-    def __init__(self, *, allow: Sequence[str], branches: Callable[[], str] = new_branch) -> None:
-        """allow: the methods that the users above serve, for the 405 to an INVITE."""
+    def __init__(
+        self, *, allow: Sequence[str], branches: Callable[[], str] = new_branch, gate: Gate | None = None
+    ) -> None:
+        """allow: the methods that the users above serve, for the 405 to an INVITE. gate: None lets everything in."""
         self._allow = tuple(allow)
+        self._gate = gate
         self._branches = branches
         self._sent: dict[TransactionId, _Sent] = {}
         self._received: dict[TransactionId, _Received] = {}
@@ -124,7 +130,7 @@ class Endpoint:
                 return []  # of an INVITE that was answered without state
             fields = check(message)
         except SipSyntaxError as error:
-            return self.refuse(error, flow)
+            return self.refuse(error, flow) if self._gate is None or self._gate.hears(flow, now) else []
         return self._receive_request(message, fields, flow, now)
 
     def refuse(self, error: SipSyntaxError, flow: Flow) -> list[Effect]:
@@ -160,8 +166,16 @@ class Endpoint:
         transaction_id = _server_key(request, fields, via, request.method)
         known = self._received.get(transaction_id)
         if known is not None:
-            return self._carry_out_received(known, known.receive())
+            heard = self._gate is None or self._gate.hears(flow, now)
+            return self._carry_out_received(known, known.receive()) if heard else []
         back = routing.response_flow(via, flow)
+        if self._gate is not None:
+            verdict = self._gate.judge(request, fields, flow, now)
+            _put_on_top(request, via, self._gate.answered(via, flow))
+            if verdict is Verdict.REFUSE:
+                return [Transmit(back, serialize(self._gate.refusal(request, flow)))]
+            if verdict is Verdict.IGNORE:
+                return []
         if request.method == "INVITE":
             response = make_response(request, 405, headers=[("Allow", ", ".join(self._allow))])
             return [Transmit(back, serialize(response))]
@@ -333,10 +347,15 @@ class Endpoint:
 def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:
     """Stamp the topmost Via with where the message came from, in its headers too."""
     stamped = routing.stamp(via, flow.remote)
-    if stamped is not via:
-        first, *others = message.headers.get_all("Via")
-        message.headers.set_all("Via", [", ".join([str(stamped), *split_list(first)[1:]]), *others])
+    _put_on_top(message, via, stamped)
     return stamped
+
+
+def _put_on_top(message: Request | Response, via: Via, other: Via) -> None:
+    """Write another topmost Via, unless it is the one that is there."""
+    if other is not via:
+        first, *others = message.headers.get_all("Via")
+        message.headers.set_all("Via", [", ".join([str(other), *split_list(first)[1:]]), *others])
 
 
 def _client_key(branch: str, method: str) -> TransactionId:
