@@ -4,11 +4,12 @@ PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin
 
-.PHONY: help demo test checks style types laws bench soak docs run clean
+.PHONY: help demo test interop checks style types laws bench soak docs run clean
 
 help:
 	@echo "make demo     the main job, start to end, on loopback"
 	@echo "make test     all tests, with coverage of the pure rooms"
+	@echo "make interop  real programs against a real server: fetches them, prints their versions, runs the tests with them"
 	@echo "make checks   style, types, import law"
 	@echo "make bench    the figures, beside a floor measured in the same run (ROWS=xcap: only these)"
 	@echo "make soak     ten minutes of churn at a server that is killed again and again, and more stories (SECONDS=)"
@@ -30,6 +31,9 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	$(RUN)/pytest --cov --cov-report=term
+
+interop: $(VENV)/installed-dev
+	$(RUN)/python -m tests.interop
 
 checks: style types laws
 
@@ -60,4 +64,4 @@ run: $(VENV)/installed
 	$(RUN)/abserver serve --config configs/dev.toml
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache *.egg-info
+	rm -rf $(VENV) .interop .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .import_linter_cache *.egg-info

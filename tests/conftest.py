@@ -1,7 +1,7 @@
 """For all tests: the databases that a store can be in, and a place where skipping is not allowed.
 
-`.ci/run` installs every program that a test can use and sets ABSERVER_NO_SKIPS; a skip there means that something is
-missing, and must not pass for a success.
+`.ci/run` has every program that a test can use (`make interop` fetches them) and sets ABSERVER_NO_SKIPS; a skip there
+means that something is missing, and must not pass for a success.
 """
 
 from __future__ import annotations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.process import ServerProcess, free_port
+from tests.support.programs import CURL, SIPP, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +22,7 @@ OWNER, WATCHER = "sip:ann@example.com", "sip:bob@example.com"
 PATIENCE = 20.0
 """Seconds until something that must happen has happened."""
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed (Debian: {package})")
-    for program, package in (("sipp", "apt-get install sip-tester"), ("curl", "apt-get install curl"))
-]
+pytestmark = needs(SIPP, CURL)
 
 
 class Story:

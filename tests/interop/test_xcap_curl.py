@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.services.xcap.conftest import ALICE, NOTES, PASSWORD, ROOT, Server, listening
+from tests.support.programs import CURL, needs
 from xcap.ports import Credential
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-CURL = shutil.which("curl")
-pytestmark = pytest.mark.skipif(CURL is None, reason="curl is not installed")
+pytestmark = needs(CURL)
 
 CONTENT = '<notes xmlns="urn:test:notes"><n id="a/b">1</n><n id="~~">2</n></notes>'
 
@@ -30,10 +29,9 @@ class Curl:
         self, path: str, *options: str, user: str = "alice", password: str = PASSWORD
     ) -> tuple[str, str]:
         """Status and body of the last answer; the header fields come before the body with `-i`."""
-        assert CURL is not None
         arguments = ["-sS", "-g", "--path-as-is", "--digest", "-u", f"{user}:{password}", "-w", "\n%{http_code}"]
         process = await asyncio.create_subprocess_exec(
-            CURL, *arguments, *options, self._base + path, stdout=asyncio.subprocess.PIPE
+            "curl", *arguments, *options, self._base + path, stdout=asyncio.subprocess.PIPE
         )
         output, _ = await process.communicate()
         body, _, status = output.decode().rpartition("\n")

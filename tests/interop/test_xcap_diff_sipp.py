@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import subprocess
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from abserver.domain.usages import ADDRESS_BOOK
 from tests.support.process import ServerProcess, free_port
+from tests.support.programs import CURL, SIPP, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +24,7 @@ PATIENCE = 20.0
 """Seconds until something that must happen has happened."""
 SCENARIO = Path(__file__).parent / "sipp" / "documents.xml"
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed (Debian: {package})")
-    for program, package in (("sipp", "apt-get install sip-tester"), ("curl", "apt-get install curl"))
-]
+pytestmark = needs(SIPP, CURL)
 
 
 def book(name: str) -> str:
