@@ -15,8 +15,6 @@ from abserver.sip.sources import Sources
 if TYPE_CHECKING:
     from abserver.config import Settings
 
-MAX_BACKLOG = 0.25
-"""Part of a UDP socket's receive buffer: of the 4 MB asked for, about a third of a second of new subscriptions."""
 REMEMBERED_PEERS = 65_536
 """Hosts of which it is at hand whether they are trusted."""
 
@@ -31,7 +29,7 @@ def gate_of(settings: Settings) -> Gate:
         return any(peer in network for network in networks)
 
     sources = Sources(rate=overload.source_rate, burst=overload.source_burst) if overload.source_rate else None
-    bounds = Load(overload.max_lag, overload.max_handling, overload.max_waiting, MAX_BACKLOG)
+    bounds = Load(overload.max_lag, overload.max_handling, overload.max_waiting)
     return Gate(
         sources,
         Shedder(bounds, random.random),

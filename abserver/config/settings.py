@@ -291,8 +291,8 @@ class OverloadSettings(_Section):
     once."""
 
     max_lag: Annotated[float, Field(ge=0.01, le=60)] = 0.3
-    """Seconds that the server may be late with everything it does before it refuses requests. RFC 3261 sends requests
-    again after half a second."""
+    """Seconds that the server may be late with all it does, or that a datagram may wait for it, before it refuses
+    requests. RFC 3261 sends requests again after half a second."""
 
     max_handling: Annotated[int, Field(ge=1)] = 1000
     """SIP requests being served at once, most of which wait for the database, before others are refused."""

@@ -27,13 +27,14 @@ class LoadMeter:
     """Measures from `start` to `stop`."""
 
     def __init__(
-        self, gate: Gate, handling: Callable[[], int], waiting: Callable[[], int], backlog: Callable[[], float]
+        self, gate: Gate, handling: Callable[[], int], waiting: Callable[[], int], delay: Callable[[float], float]
     ) -> None:
-        """What to measure, as `Load` says; how late the loop is shows by the beat itself."""
+        """What to measure, as `Load` says; how late the loop is shows by the beat itself. delay: seconds that datagrams
+        wait, by the seconds since the last call."""
         self._gate = gate
         self._handling = handling
         self._waiting = waiting
-        self._backlog = backlog
+        self._delay = delay
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -51,12 +52,14 @@ class LoadMeter:
 
     def _measure(self) -> None:
         now = self._loop.time()
-        load = Load(max(0.0, now - self._due), self._handling(), self._waiting(), self._backlog())
+        late = max(0.0, now - self._due)
+        load = Load(max(late, self._delay(late + BEAT)), self._handling(), self._waiting())
         shedder = self._gate.shedder
         before = shedder.overloaded
         episode = shedder.measured(load, now)
         if shedder.overloaded and not before:
-            log.warning("overload begins", extra=_figures(load))
+            figures = {"lag_ms": round(load.lag * 1000), "handling": load.handling, "waiting": load.waiting}
+            log.warning("overload begins", extra=figures)
         if episode is not None:
             refused = {f"refused_{kind.name.lower()}": count for kind, count in episode.refused.items()}
             facts = {"seconds": round(episode.seconds, 1), "worst_percent": episode.worst, **refused}
@@ -65,12 +68,3 @@ class LoadMeter:
             told = {"peer": excess.peer, "refused": excess.refused, "ignored": excess.ignored}
             log.warning("too many requests", extra=told)
         self._wait(now)
-
-
-def _figures(load: Load) -> dict[str, object]:
-    return {
-        "lag_ms": round(load.lag * 1000),
-        "handling": load.handling,
-        "waiting": load.waiting,
-        "backlog_percent": round(load.backlog * 100),
-    }

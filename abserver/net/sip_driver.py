@@ -93,7 +93,7 @@ class SipDriver:
         )
         self._streams = StreamShell(self._connections)
         self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
-        self._meter = None if gate is None else LoadMeter(gate, lambda: len(self._tasks), waiting, self._ways.backlog)
+        self._meter = None if gate is None else LoadMeter(gate, lambda: len(self._tasks), waiting, self._ways.delay)
         self._answered: dict[TransactionId, Answered] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -143,7 +143,7 @@ class SipDriver:
         if self._tracer is not None:
             self._trace(Direction.IN, flow, data)
         now = self._loop.time()
-        if self._gate is not None and not data.startswith(_RESPONSE) and self._gate.ignores(flow, now):
+        if self._gate is not None and not data.startswith(_RESPONSE) and self._gate.ignores(data, flow, now):
             return
         try:
             self._execute(self._endpoint.receive(data, flow, now))

@@ -41,8 +41,10 @@ MAX_FLOWS = 65_536
 """Peers whose Flow value is kept for the next datagram."""
 
 _SO_MEMINFO = 55
-_MEMINFO = struct.Struct("=II")
-"""Bytes in the receive buffer, and how many may be there: the head of Linux's answer."""
+_MEMINFO = struct.Struct("=I")
+"""Bytes in the receive buffer: the head of Linux's answer."""
+_IN_BUFFER = 2304
+"""Bytes that a datagram of the usual size takes there."""
 _IP_RECVERR = 11
 _IPV6_RECVERR = 25
 _EXTENDED_ERROR = struct.Struct("=IBBB")
@@ -124,6 +126,8 @@ class UdpSocket:
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued = 0
+        self._taken = 0
+        """Datagrams since the last call of `delay`."""
         self._gathered: list[tuple[bytes, Flow]] | None = None
         """What is to be sent when the batch that is being taken is done. Sent together, it wakes the peer once."""
         self.dropped = 0
@@ -148,15 +152,17 @@ class UdpSocket:
         self._loop = None
         self._sock.close()
 
-    def backlog(self) -> float:
-        """Part of the receive buffer that is full; 0.0 where the system doesn't tell."""
+    def delay(self, seconds: float) -> float:
+        """Seconds that a datagram waits until it is taken, by how many were in the `seconds` since the last call; 0.0
+        where the system doesn't tell how many wait."""
+        taken, self._taken = self._taken, 0
         if self._readiness is None or sys.platform != "linux":
             return 0.0
         try:
-            used, size = _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+            (waiting,) = _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
         except OSError:
             return 0.0
-        return float(used / size) if size else 0.0
+        return float(waiting / _IN_BUFFER * seconds / taken) if taken else 0.0
 
     def flow_to(self, remote: Address) -> Flow:
         """The flow between this socket and a peer."""
@@ -247,6 +253,7 @@ class UdpSocket:
                 self._keep_alive(data, flow)
             else:
                 received(data, flow)
+        self._taken += taken
         return taken
 
     def _keep_alive(self, data: bytes, flow: Flow) -> None:

@@ -74,9 +74,9 @@ class Ways:
         for datagrams in self._datagrams:
             datagrams.close()
 
-    def backlog(self) -> float:
-        """Part of a UDP socket's receive buffer that is full, of the fullest."""
-        return max((each.backlog() for each in self._datagrams), default=0.0)
+    def delay(self, seconds: float) -> float:
+        """Seconds that datagrams wait at most until they are taken, by the `seconds` since the last call."""
+        return max((each.delay(seconds) for each in self._datagrams), default=0.0)
 
     # -- from a request to a flow -----------------------------------------------------------------------------------
 

@@ -55,9 +55,9 @@ class Gate:
         self._draw = draw
         self._started = started
 
-    def ignores(self, flow: Flow, now: float) -> bool:
-        """Whether a message on this flow, if it is no response, is dropped before it is read."""
-        return self.sources is not None and self.sources.ignores(flow, now)
+    def ignores(self, data: bytes, flow: Flow, now: float) -> bool:
+        """Whether a message, if it is no response, is dropped before it is read."""
+        return self.sources is not None and self.sources.ignores(data, flow, now)
 
     def hears(self, flow: Flow, now: float) -> bool:
         """Count what is no request to be judged, a broken one or a retransmission; whether it gets an answer."""

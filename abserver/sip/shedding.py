@@ -1,9 +1,9 @@
 """Which requests an overloaded server refuses, and how many (RFC 5390, RFC 7339 §5.10, RFC 6357).
 
-The load is how late the event loop is, how many requests are being served, how many records wait for the journal, and
-how full the sockets' buffers are; each beside its bound. Beyond a bound the part of the requests that is let through
-shrinks by as much as the bound is exceeded, at each measurement; it grows again, slowly, only below half of all bounds.
-So the server works close to what it can do and does not swing between all and nothing (REQ 7, REQ 21).
+The load is how late the server is, how many requests are being served, and how many records wait for the journal; each
+beside its bound. Beyond a bound the part of the requests that is let through shrinks by as much as the bound is
+exceeded, at each measurement; it grows again, slowly, only below half of all bounds. So the server works close to what
+it can do and does not swing between all and nothing (REQ 7, REQ 21).
 
 What is refused is taken from the kinds of requests in their order: first what begins something new, last what lies
 within a dialog; and never what ends something, since that makes the load smaller (REQ 19).
@@ -74,22 +74,15 @@ class Load:
     """One measurement, or the bounds of it."""
 
     lag: float
-    """Seconds that the event loop is late."""
+    """Seconds that the event loop is late, or that a datagram waits for it, whichever is more."""
     handling: float
     """Requests that are being served."""
     waiting: float
     """Records that wait for the journal."""
-    backlog: float
-    """Part of a socket's receive buffer that is full, of the fullest."""
 
     def beside(self, bounds: Load) -> float:
         """The largest part of a bound that is used; 1.0 is the bound."""
-        return max(
-            self.lag / bounds.lag,
-            self.handling / bounds.handling,
-            self.waiting / bounds.waiting,
-            self.backlog / bounds.backlog,
-        )
+        return max(self.lag / bounds.lag, self.handling / bounds.handling, self.waiting / bounds.waiting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import math
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,11 @@ TOLD_EVERY = 10.0
 """Seconds between two reports of one source that goes on."""
 MOST_TOLD = 10
 """Reports at once: a log is no place to flood either."""
+
+_IN_DIALOG = re.compile(rb"\r\n(?:to|t)[ \t]*:[^\r\n]*;[ \t]*tag[ \t]*=", re.IGNORECASE)
+"""What a request within a dialog has, at first sight."""
+_LOOK = 4096
+"""Bytes that are worth a look."""
 
 
 class Verdict(enum.Enum):
@@ -99,15 +105,15 @@ class Sources:
         source.ignored += 1
         return Verdict.IGNORE
 
-    def ignores(self, flow: Flow, now: float) -> bool:
-        """Whether whatever comes on this flow is to be ignored, before anybody reads it; counted if so."""
+    def ignores(self, data: bytes, flow: Flow, now: float) -> bool:
+        """Whether bytes that came on this flow are to be ignored, before anybody reads them; counted if so."""
         if not self._over:
             return False
         source = self._over.get(_key(flow))
         if source is None:
             return False
         self._refill(source, now)
-        if source.level >= 1.0 or source.spare >= 1.0:
+        if source.spare >= 1.0 or (source.level >= 1.0 and _IN_DIALOG.search(data, 0, _LOOK)):
             return False
         source.ignored += 1
         return True

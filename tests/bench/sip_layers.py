@@ -22,6 +22,9 @@ from abserver.net.sip_driver import SipDriver
 from abserver.ports import SendFailure
 from abserver.sip.codec import write_fields
 from abserver.sip.dialog import Dialog
+from abserver.sip.gate import Gate
+from abserver.sip.shedding import Kind, Load, Shedder
+from abserver.sip.sources import Sources
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
 from tests.bench.measuring import ROUNDS, Row
@@ -35,6 +38,8 @@ if TYPE_CHECKING:
 
 CALLS = 5_000
 WINDOW = 256
+PORTION = 250
+"""SUBSCRIBEs that nobody waits for, at once."""
 BODY = b"x" * 300
 """Makes a NOTIFY of about 900 octets."""
 
@@ -46,14 +51,18 @@ def rows(rounds: int = ROUNDS) -> Iterator[Row]:
     remark = "CPU, the kernel's part included"
     yield Row("SIP layers: a NOTIFY of ours and its 200", statistics.median(uvloop.run(_send(rounds))), "µs", remark)
     yield Row("SIP layers: a SUBSCRIBE and its 200", statistics.median(uvloop.run(_serve(rounds))), "µs", remark)
+    refused = statistics.median(uvloop.run(_turn_away(rounds, overloaded())))
+    yield Row("SIP layers: a new SUBSCRIBE and its 503 under overload", refused, "µs", remark)
+    ignored = statistics.median(uvloop.run(_turn_away(rounds, exhausted())))
+    yield Row("SIP layers: a request of a source that is ignored", ignored, "µs", remark)
 
 
 @asynccontextmanager
 async def _driver(
-    peer: Callable[[socket.socket, Address], None], served: Served
+    peer: Callable[[socket.socket, Address], None], served: Served, gate: Gate | None = None
 ) -> AsyncIterator[tuple[SipDriver, Address]]:
     """A driver and a process that runs `peer` with a socket until it gets an empty datagram."""
-    driver = SipDriver(served, Capabilities(("SUBSCRIBE",)), udp=[Address("127.0.0.1", 0)])
+    driver = SipDriver(served, Capabilities(("SUBSCRIBE",)), udp=[Address("127.0.0.1", 0)], gate=gate)
     await driver.start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
         theirs.bind(("127.0.0.1", 0))
@@ -207,6 +216,58 @@ async def _serve(rounds: int) -> list[float]:
                 starter.sendto(b"go", peer)
             started = time.process_time()
             await served.done
+            costs.append((time.process_time() - started) / CALLS * 1e6)
+    return costs
+
+
+# -- what is refused --------------------------------------------------------------------------------------------------
+
+
+def overloaded() -> Gate:
+    """A gate that refuses everything new, for good."""
+    return _gate(None, Load(1e-9, 1, 1))
+
+
+def exhausted() -> Gate:
+    """A gate that ignores every source."""
+    return _gate(Sources(rate=1e-6, burst=1), Load(60, 60_000, 60_000))
+
+
+def _gate(sources: Sources | None, bounds: Load) -> Gate:
+    shedder = Shedder(bounds, lambda: 0.0)
+    for _ in range(100):
+        shedder.refuses(Kind.NEW)
+        shedder.measured(Load(1.0, 0, 0), 0.0)
+    return Gate(sources, shedder, trusts=lambda host: False, retry_after=20, draw=lambda: 0.5, started=0)
+
+
+def _pour(sock: socket.socket, driver: Address) -> None:
+    """On each datagram `go`, send a round of SUBSCRIBEs in portions; `done` at the end. Answers are thrown away."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
+    port = sock.getsockname()[1]
+    numbers = itertools.count()
+    while True:
+        go, starter = sock.recvfrom(2048)
+        if not go:
+            return
+        if go == b"go":
+            for asked in range(CALLS):
+                if not asked % PORTION:
+                    time.sleep(0.02)
+                sock.sendto(subscribe_of(next(numbers), port, followed=owner(0)), driver)
+            sock.sendto(b"done", starter)
+
+
+async def _turn_away(rounds: int, gate: Gate) -> list[float]:
+    loop, costs = asyncio.get_running_loop(), []
+    async with _driver(_pour, Served(), gate) as (_, peer):
+        for _ in range(rounds):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as starter:
+                starter.setblocking(False)
+                starter.sendto(b"go", peer)
+                started = time.process_time()
+                await loop.sock_recv(starter, 16)
+                await asyncio.sleep(0.05)  # what is left in the buffer
             costs.append((time.process_time() - started) / CALLS * 1e6)
     return costs
 

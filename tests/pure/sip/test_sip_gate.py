@@ -20,8 +20,8 @@ from abserver.sip.uas import make_response
 
 UDP = Flow(Transport.UDP, Address("192.0.2.10", 5060), Address("192.0.2.4", 5060))
 PROXY = replace(UDP, remote=Address("203.0.113.1", 5060))
-BOUNDS = Load(0.1, 100, 1000, 0.5)
-IDLE, AWFUL = Load(0.0, 0, 0, 0.0), Load(10.0, 0, 0, 0.0)
+BOUNDS = Load(0.1, 100, 1000)
+IDLE, AWFUL = Load(0.0, 0, 0), Load(10.0, 0, 0)
 OC = ';oc;oc-algo="loss,A"'
 
 
@@ -130,9 +130,10 @@ def test_a_source_beyond_its_bucket_is_refused_and_then_ignored() -> None:
     endpoint = an_endpoint(gate)
     answers = [status(endpoint, wire(number)) for number in range(20)]
     assert answers == [200] * 6 + [503] * 8 + [None] * 6
-    assert not gate.ignores(UDP, 0.0)  # what lies within dialogs is still heard
+    assert gate.ignores(wire(), UDP, 0.0)
+    assert not gate.ignores(wire(to_tag=";tag=a"), UDP, 0.0)
     assert [status(endpoint, wire(100 + number, to_tag=";tag=a")) for number in range(3)] == [200, 200, None]
-    assert gate.ignores(UDP, 0.0)
+    assert gate.ignores(wire(to_tag=";tag=a"), UDP, 0.0)
 
 
 def test_a_trusted_peer_has_no_bucket() -> None:
@@ -146,7 +147,7 @@ def test_without_buckets_nobody_is_ignored() -> None:
     endpoint = an_endpoint(gate)
     assert {status(endpoint, wire(number)) for number in range(100)} == {200}
     assert {status(endpoint, wire(1)) for _ in range(100)} == {200}
-    assert not gate.ignores(UDP, 0.0)
+    assert not gate.ignores(wire(to_tag=";tag=a"), UDP, 0.0)
 
 
 def test_broken_requests_are_counted_and_beyond_the_bucket_they_get_no_answer() -> None:

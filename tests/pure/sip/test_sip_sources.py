@@ -11,6 +11,8 @@ from abserver.sip.sources import MOST_TOLD, TOLD_EVERY, Excess, Sources, Verdict
 from abserver.sip.transport import Address, Flow, Transport
 
 PEER = Flow(Transport.UDP, Address("192.0.2.10", 5060), Address("198.51.100.7", 5060))
+NEW = b"SUBSCRIBE sip:ann@a SIP/2.0\r\nFrom: <sip:b@a>;tag=1\r\nTo: <sip:ann@a>\r\n\r\n"
+ONGOING = NEW.replace(b"ann@a>\r", b"ann@a>;tag=2\r")
 
 
 def from_host(host: str, flow: Flow = PEER, port: int = 5060) -> Flow:
@@ -80,13 +82,26 @@ def test_a_flow_without_an_address_has_a_bucket_by_its_name() -> None:
 
 def test_only_who_has_used_up_refusals_too_is_ignored_unread() -> None:
     sources = Sources(rate=1, burst=8)
-    assert not sources.ignores(PEER, 0.0)
+    assert not sources.ignores(NEW, PEER, 0.0)
     judged(sources, 9)
-    assert not sources.ignores(PEER, 0.0)
+    assert not sources.ignores(NEW, PEER, 0.0)
     judged(sources, 7)
-    assert sources.ignores(PEER, 0.0)
-    assert not sources.ignores(from_host("198.51.100.8"), 0.0)
-    assert not sources.ignores(PEER, 1.0)
+    assert sources.ignores(NEW, PEER, 0.0)
+    assert sources.ignores(ONGOING, PEER, 0.0)
+    assert not sources.ignores(NEW, from_host("198.51.100.8"), 0.0)
+    assert not sources.ignores(NEW, PEER, 1.0)
+
+
+@pytest.mark.parametrize(
+    "ongoing", [b"\r\nTo: <sip:ann@a>;tag=1", b"\r\nt:<sip:ann@a>;x=y; tag =1", b"\r\nTO : a;TAG=1"]
+)
+def test_what_lies_within_a_dialog_is_read_as_long_as_there_is_something_left_for_it(ongoing: bytes) -> None:
+    sources = Sources(rate=1, burst=8)
+    judged(sources, 14, new=True)
+    assert sources.ignores(NEW, PEER, 0.0)
+    assert not sources.ignores(b"SUBSCRIBE sip:a SIP/2.0" + ongoing, PEER, 0.0)
+    judged(sources, 2)
+    assert sources.ignores(b"SUBSCRIBE sip:a SIP/2.0" + ongoing, PEER, 0.0)
 
 
 def test_memory_is_bounded_and_the_source_that_was_silent_longest_is_forgiven() -> None:
@@ -104,13 +119,13 @@ def test_a_source_in_excess_is_reported_at_once_and_then_from_time_to_time_with_
     sources = Sources(rate=1, burst=8)
     assert sources.reports(0.0) == []
     judged(sources, 20)
-    sources.ignores(PEER, 0.0)
+    sources.ignores(NEW, PEER, 0.0)
     assert sources.reports(0.0) == [Excess("198.51.100.7", refused=8, ignored=5)]
     judged(sources, 2, now=0.0)
     assert sources.reports(TOLD_EVERY / 2) == []
     assert sources.reports(TOLD_EVERY) == [Excess("198.51.100.7", refused=0, ignored=2)]
     assert sources.reports(TOLD_EVERY * 2) == []
-    assert not sources.ignores(PEER, 0.0)  # nothing new: it is over for this source
+    assert not sources.ignores(NEW, PEER, 0.0)  # nothing new: it is over for this source
 
 
 def test_the_report_names_the_address_that_came_last() -> None:
