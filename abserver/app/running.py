@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from abserver.app.server import Server
 from abserver.net.listeners import ListenerError
 from xcap import logs
-from xcap.garbage import spare_what_stays
 from xcap.http.tls import TlsError
+from xcap.interpreter import spare_what_stays
 from xcap.storage.migrate import IncompatibleDatabase
 
 if TYPE_CHECKING:

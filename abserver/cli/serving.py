@@ -15,7 +15,8 @@ def serve(config: common.ConfigFile = None) -> None:
     import uvloop
 
     from abserver.app import serve as serve_settings
-    from xcap.garbage import spare_what_stays
+    from xcap.interpreter import share_the_lock, spare_what_stays
 
+    share_the_lock()
     spare_what_stays()
     raise typer.Exit(uvloop.run(serve_settings(settings)))

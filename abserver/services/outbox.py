@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST = 2_000
+MOST = 500
 """Records in one write: their rows are made in one go, which takes a millisecond or two from all other work."""
 
 MUCH = 250_000

@@ -2,12 +2,14 @@
 the view that the device has or from the standing that it was told.
 
 A NOTIFY is cheap and a commit is not, so both are written in groups: numbers for a block of requests at a time, the
-departures (`update_lists`) of a whole fan-out in one go. Who lacks something waits for the next group.
+departures (`update_lists`) of a fan-out some thousands at a time. Who lacks something waits for the next group. While
+one group is being written the one before it is told, and other writers find a commit between two groups.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,9 @@ log = logging.getLogger(__name__)
 
 TURN = 200
 """Devices handled before other work gets a turn."""
+
+GROUP = 500
+"""Devices written ahead for in one go: some milliseconds of commit for others to wait."""
 
 
 class Preparing:
@@ -61,22 +66,29 @@ class Preparing:
             self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        written: Sequence[Prepared] = ()
         try:
-            while self._waiting:
-                group = [(each, records) for each, records in self._waiting.items() if each.living]
-                self._waiting.clear()
-                if await self._written(group):
-                    await self._go_on(group)
-                else:
-                    self._failed([followed for followed, _ in group])
+            while self._waiting or written:
+                group = self._next_group()
+                writing = asyncio.ensure_future(self._write(group))
+                await self._go_on(written)
+                written = group if await writing else ()
         finally:
             self._task = None
 
-    async def _written(self, group: Sequence[Prepared]) -> bool:
+    def _next_group(self) -> Sequence[Prepared]:
+        chosen = list(itertools.islice(self._waiting, GROUP))
+        group = [(each, self._waiting.pop(each)) for each in chosen]
+        return [(each, records) for each, records in group if each.living]
+
+    async def _write(self, group: Sequence[Prepared]) -> bool:
+        """Have the records of a group written; False if that failed."""
         try:
-            await self._outbox.write(*(record for _, records in group for record in records))
+            if group:
+                await self._outbox.write(*(record for _, records in group for record in records))
         except Exception:
             log.exception("preparation failed")
+            self._failed([followed for followed, _ in group])
             return False
         for followed, records in group:
             for record in records:

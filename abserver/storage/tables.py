@@ -39,7 +39,7 @@ owners = Table(
 devices = Table(
     "abserver_devices",
     metadata,
-    Column("id", Integer, primary_key=True, doc="given by the database"),
+    Column("id", Integer, primary_key=True, doc="given by the journal"),
     Column("owner", String, nullable=False, index=True),
     Column("watcher", String, nullable=False),
     Column("device", String, nullable=False),

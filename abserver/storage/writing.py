@@ -7,11 +7,11 @@ came since. A number that was given in a transaction counts when that is durable
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, exists, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, exists, func, insert, select
 
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Iterable, Mapping, Sequence
 
-    from sqlalchemy import BindParameter, Table, UpdateBase
+    from sqlalchemy import BindParameter, Table
 
     from abserver.ports import Record
     from xcap.storage.database import Transaction
@@ -116,10 +116,15 @@ _KINDS: Sequence[type[Record]] = (
 
 def _given(transaction: Transaction, keys: Iterable[DeviceKey]) -> dict[DeviceKey, int]:
     """The numbers of devices that have none yet, or that another process gave one."""
-    transaction.run(_NEW_DEVICE[transaction.dialect], [key._asdict() for key in keys])
-    found = transaction.rows(_NUMBERS, {"devices": json.dumps(sorted({key.device for key in keys}))})
-    numbers = {(owner, watcher, device): number for number, owner, watcher, device in found}
-    return {key: numbers[key] for key in keys}
+    transaction.hold([tables.devices.name])
+    wanted = list(keys)
+    found = transaction.rows(_NUMBERS, {"devices": json.dumps(sorted({key.device for key in wanted}))})
+    numbers = {DeviceKey(owner, watcher, device): number for number, owner, watcher, device in found}
+    ((last,),) = transaction.rows(_LAST_NUMBER)
+    new = [key for key in wanted if key not in numbers]
+    given = dict(zip(new, itertools.count((last or 0) + 1)))
+    transaction.store(tables.devices, [(number, *key) for key, number in given.items()])
+    return {key: numbers[key] for key in wanted if key in numbers} | given
 
 
 def _subscriptions(transaction: Transaction, records: Sequence[SubscriptionRecord | SubscriptionRemoved]) -> None:
@@ -143,11 +148,8 @@ def _values(table: Table) -> dict[str, BindParameter[Any]]:
 
 
 _devices, _decided = tables.devices, tables.decisions
-_NEW_DEVICE: Mapping[str, UpdateBase] = {
-    "sqlite": sqlite.insert(_devices).values(_values(_devices)).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(_devices).values(_values(_devices)).on_conflict_do_nothing(),
-}
 _NUMBERS = select(_devices).where(among(_devices.c.device, "devices"))
+_LAST_NUMBER = select(func.max(_devices.c.id))
 
 _subscribed = exists().where(
     *(tables.subscriptions.c[name] == _devices.c[name] for name in ("owner", "watcher", "device"))

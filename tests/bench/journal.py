@@ -26,7 +26,7 @@ from abserver.sip.dialog import Dialog
 from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
 from tests.bench.measuring import ROUNDS, Row
-from xcap.garbage import spare_what_stays
+from xcap.interpreter import spare_what_stays
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Sequence

@@ -14,6 +14,8 @@ from abserver.domain.rules import NOTHING
 from abserver.domain.view import View, view_of
 from abserver.events.contact_card import PACKAGE, PATCH, VCARD, XCARD
 from abserver.events.subscription import FIRST_RETRY
+from abserver.ports import Departure
+from abserver.services import preparing
 from abserver.services.preparing import TURN
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, confirm, during, polite_block, rules
 from tests.support.network import HOP
@@ -22,6 +24,7 @@ from tests.support.world import World, story
 from xcap.core import patch
 
 if TYPE_CHECKING:
+    from abserver.ports import Record
     from abserver.services.followers import Followed
 
 
@@ -537,6 +540,36 @@ async def test_a_change_reaches_more_watchers_than_are_served_in_one_turn(world:
     await world.pass_time()
     assert all(b"tel:2" in holding(phone) for phone in phones)
     assert len({notify.body for phone in phones for notify in phone.notifies}) == 2
+
+
+@story
+async def test_departures_of_many_are_written_in_groups_and_each_group_is_told_before_the_next_is_durable(
+    world: World,
+) -> None:
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(preparing, "GROUP", 20)
+        watchers = [Watcher(parse_aor(f"sip:w{number}@example.com")) for number in range(50)]
+        world.put_card(ANN, card("1"))
+        world.put_rules(ANN, rules(*map(allow, watchers)))
+        phones = [await world.phone(watcher) for watcher in watchers]
+        await asyncio.gather(*(phone.subscribe(ANN, Accept=BOTH) for phone in phones))
+        await world.pass_time()
+        left: list[int] = []
+        told: list[int] = []
+        write = world.server.journal.write
+
+        def writing(*records: Record) -> asyncio.Future[None]:
+            if departures := sum(isinstance(each, Departure) for each in records):
+                left.append(departures)
+                told.append(sum(b"tel:2" in phone.last.body for phone in phones))
+            return write(*records)
+
+        patching.setattr(world.server.journal, "write", writing)
+        world.put_card(ANN, card("2"))
+        await world.pass_time()
+    assert all(b"tel:2" in holding(phone) for phone in phones)
+    assert left == [20, 20, 10]
+    assert told[-1] < 50
 
 
 # -- whom a change does not concern ------------------------------------------------------------------------------------

@@ -70,9 +70,10 @@ def serve(
     )
     import uvloop
 
-    from xcap.garbage import spare_what_stays
+    from xcap.interpreter import share_the_lock, spare_what_stays
     from xcap.standalone.server import serve as run
 
+    share_the_lock()
     spare_what_stays()
     raise typer.Exit(uvloop.run(run(settings)))
 

@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import NullPool, create_engine, event
@@ -39,7 +39,11 @@ BUSY_TIMEOUT = 5.0
 """Seconds that a writer waits for another process (the command line) to finish its transaction."""
 
 CHECKPOINT = 4_000
-"""Pages of 4 kB that collect in the write-ahead log before they are copied into the file, in one stroke."""
+"""Changed rows after which the write-ahead log is copied into the file, beside further transactions."""
+
+LONGEST_LOG = 65_536
+"""Pages of 4 kB in the write-ahead log at which the next transaction waits until they are copied: where transactions
+follow each other without end, the log is never copied to its own end otherwise, which is when it begins anew."""
 
 OWNER_ONLY = 0o600
 """Mode of a new database file, and so of the files that SQLite keeps beside it: it holds password hashes."""
@@ -57,6 +61,7 @@ class SqliteDatabase(Database):
         """Of that thread."""
         self._reading: sqlite3.Connection | None = None
         """Of the event loop."""
+        self._checkpointer = _Checkpointer(self._connect)
 
     async def write(self, work: Callable[[Transaction], Result]) -> Result:
         return await self._in_thread(self._transact, work)
@@ -79,6 +84,7 @@ class SqliteDatabase(Database):
             self._reading = None
         await self._in_thread(self._close_writing)
         self._thread.shutdown()
+        self._checkpointer.close()
 
     def _reader(self) -> sqlite3.Connection:
         if self._reading is None:
@@ -101,6 +107,7 @@ class SqliteDatabase(Database):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
         transaction.committed()
+        self._checkpointer.changed(connection.total_changes)
         return result
 
     def _change_tables(self, work: Callable[[Connection], None]) -> None:
@@ -118,9 +125,42 @@ class SqliteDatabase(Database):
         with contextlib.suppress(OSError):  # it is there, or cannot be made, which SQLite then says
             os.close(os.open(self._file, os.O_CREAT | os.O_EXCL | os.O_RDWR, OWNER_ONLY))
         connection = sqlite3.connect(self._file, timeout=BUSY_TIMEOUT, isolation_level=None)
-        for setting in ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={CHECKPOINT}"):
+        for setting in ("journal_mode=WAL", "synchronous=FULL", f"wal_autocheckpoint={LONGEST_LOG}"):
             connection.execute(f"PRAGMA {setting}")
         return connection
+
+
+class _Checkpointer:
+    """Copies the write-ahead log into the file in a thread of its own, so that no transaction has to."""
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        self._connect = connect
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+        self._connection: sqlite3.Connection | None = None
+        self._changes = 0
+        """Of the writing connection, when the last copying began."""
+        self._copying: Future[None] | None = None
+
+    def changed(self, changes: int) -> None:
+        """A transaction is committed; `changes` rows since the connection was opened."""
+        if changes - self._changes >= CHECKPOINT and (self._copying is None or self._copying.done()):
+            self._changes = changes
+            self._copying = self._thread.submit(self._copy)
+
+    def _copy(self) -> None:
+        if self._connection is None:
+            self._connection = self._connect()
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def close(self) -> None:
+        """Return when nothing is copied any more."""
+        self._thread.submit(self._close).result()
+        self._thread.shutdown()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class _SqliteTransaction(Transaction):

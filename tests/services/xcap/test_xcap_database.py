@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Column, DateTime, Integer, LargeBinary, MetaData, String, Table, bindparam, insert, select
 
 from xcap.storage.database import PART, Database, Transaction, open_database
+from xcap.storage.sqlite import CHECKPOINT, SqliteDatabase
 from xcap.storage.upserting import STEPS
 
 if TYPE_CHECKING:
@@ -210,3 +211,18 @@ def test_a_refusal_repeats_no_password() -> None:
     with pytest.raises(ValueError, match="not of the form") as refusal:
         open_database("mysql://user:secret@host/db")
     assert "secret" not in str(refusal.value)
+
+
+async def test_the_log_is_copied_into_the_file_beside_the_transactions(tmp_path: Path) -> None:
+    file = tmp_path / "things.db"
+    async with open_database(f"sqlite:///{file}") as database:
+        await database.change_tables(things.create)
+        before = file.stat().st_size
+        await store(database, [(n, None, None, None) for n in range(CHECKPOINT - 1)])
+        assert file.stat().st_size == before
+        await store(database, [(CHECKPOINT, None, None, None)])
+        assert isinstance(database, SqliteDatabase)
+        await asyncio.wrap_future(database._checkpointer._thread.submit(lambda: None))  # one job after the other
+        assert file.stat().st_size > before
+        await store(database, [(n, None, None, None) for n in range(CHECKPOINT)])
+        assert len(await database.rows(_select_all)) == CHECKPOINT + 1

@@ -1,4 +1,4 @@
-"""The collector of garbage leaves alone what a server keeps for good, and still finds what is lost."""
+"""What a server asks of the interpreter: to leave alone what stays, to find what is lost, to let threads take turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xcap.garbage import THRESHOLDS, spare_what_stays
+from xcap.interpreter import THRESHOLDS, spare_what_stays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ import {server} as server
 from {command} import serve
 
 async def stand_in(settings):
-    return 0 if gc.get_freeze_count() > 10_000 else 1
+    return 0 if gc.get_freeze_count() > 10_000 and sys.getswitchinterval() < 0.001 else 1
 
 server.serve = stand_in
 try:
@@ -67,6 +67,6 @@ except typer.Exit as end:
 @pytest.mark.parametrize(
     ("command", "server"), [("xcap.standalone.cli", "xcap.standalone.server"), ("abserver.cli.serving", "abserver.app")]
 )
-def test_both_servers_do_so_before_they_serve(command: str, server: str, tmp_path: Path) -> None:
+def test_both_servers_see_to_both_before_they_serve(command: str, server: str, tmp_path: Path) -> None:
     program = STAND_IN.format(command=command, server=server)
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, timeout=60)
