@@ -18,6 +18,7 @@ from abserver.domain.usages import EXPLANATIONS, RELATIONS, SHARED_CARDS, VIEWS
 from abserver.events.contact_card import PACKAGE
 from abserver.events.xcap_diff.package import PACE as XCAP_DIFF_PACE
 from abserver.events.xcap_diff.package import xcap_diff
+from abserver.services.authenticating import NO_ALIASES
 from abserver.services.authorizing import Authorizer
 from abserver.services.collecting import KEEP, Collector
 from abserver.services.contact_cards import ContactCards
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from abserver.app.library import Library
     from abserver.bus.local import LocalBus
-    from abserver.domain.identity import Owner
+    from abserver.domain.identity import Identities, Owner
     from abserver.domain.relation import RelationEvent
     from abserver.events.package import EventPackage
     from abserver.events.xcap_diff.selections import Tree
@@ -101,6 +102,8 @@ class Choices:
     keep_requests: datetime.timedelta = datetime.timedelta(days=30)
     keep_devices: datetime.timedelta = KEEP
     jitter: float = 0.0
+    identities: Identities = NO_ALIASES
+    charging_ioi: str | None = None
     window: int = PER_DESTINATION
     in_flight: int = IN_ALL
 
@@ -111,6 +114,7 @@ class EventSide:
     def __init__(self, shells: Shells, known: Snapshot, authenticator: Authenticator, choices: Choices) -> None:
         """known: what the journal remembers."""
         self._shells, self._choices, clock = shells, choices, shells.clock
+        self._authenticator = authenticator
         self._followers = Followers()
         self.windows: Windows[Followed] = Windows(choices.window, choices.in_flight)
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
@@ -126,6 +130,7 @@ class EventSide:
             clock=clock,
             contact=contact_at,
             windows=self.windows,
+            trusts_next_hop=self._trusts_next_hop,
         )
         self.contact_cards = self._contact_cards()
         self.giving_up = GivingUp(
@@ -161,6 +166,7 @@ class EventSide:
             max_subscriptions=choices.max_subscriptions,
             max_devices=choices.max_devices,
             jitter=choices.jitter,
+            charging_ioi=choices.charging_ioi,
         )
         self._listen()
         self._take_up(known)
@@ -180,6 +186,7 @@ class EventSide:
             pump=self.notifier.pump,
             looked_at=self._looked_at,
             domains=choices.domains,
+            identities=choices.identities,
             package=choices.contact_card,
             max_pending=choices.max_pending,
             max_requests=choices.max_requests,
@@ -235,6 +242,7 @@ class EventSide:
             clock=self._shells.clock,
             pump=self.notifier.pump,
             domains=self._choices.domains,
+            identities=self._choices.identities,
             package=xcap_diff(pace=self._choices.xcap_diff_pace),
         )
 
@@ -254,6 +262,10 @@ class EventSide:
             if record.package in servers:  # else a program with more packages wrote it
                 self.notifier.resume(restored(record, servers[record.package], self._shells.clock))
         self.contact_cards.hint_all()
+
+    def _trusts_next_hop(self, followed: Followed) -> bool:
+        uri, recorded = followed.next_hop
+        return self._authenticator.trusts_next_hop(uri, followed.flow, recorded=recorded)
 
     # What is joined in a circle: these are called only after all of it is there.
 

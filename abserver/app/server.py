@@ -148,6 +148,7 @@ def event_side(
         domains=settings.server.domains,
         realm=settings.auth.realm,
         trusted_peers=settings.sip.trusted_peers,
+        identities=settings.identities,
         offered=settings.auth.sip_algorithms,
         throttle=logins.throttle,
     )
@@ -184,6 +185,8 @@ def choices_of(settings: Settings) -> Choices:
         keep_requests=datetime.timedelta(days=subscriptions.keep_requests),
         keep_devices=datetime.timedelta(days=subscriptions.keep_devices),
         jitter=subscriptions.expires_jitter,
+        identities=settings.identities,
+        charging_ioi=settings.sip.charging_ioi,
         window=notify.window,
         in_flight=notify.in_flight,
     )

@@ -7,6 +7,7 @@ under a field is its description in `docs/configuration.md` and `configs/default
 from __future__ import annotations
 
 import enum
+import functools
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -15,8 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from abserver.config.values import (
     Algorithms,
     Aliases,
+    Domain,
     Domains,
     File,
+    Ioi,
     Levels,
     Listener,
     Listeners,
@@ -24,10 +27,12 @@ from abserver.config.values import (
     Realm,
     RootUri,
     StorageUrl,
+    UserAliases,
     XcapRoot,
     Xuis,
 )
 from abserver.domain.card import DEFAULT_LEVELS
+from abserver.domain.identity import Identities
 from abserver.sip.transport import Address
 from xcap.core.digest import Algorithm
 
@@ -59,6 +64,24 @@ class ServerSettings(_Section):
     """Domains whose users are ours: a request for anybody else's card is answered 404. List the server's own
     address too if clients write it into their Request-URI (`sip:alice@192.0.2.7`)."""
 
+    aliases: UserAliases = {}
+    """Other addresses of users, each with the address by which this server knows the user: `sip:al@example.com`,
+    `tel:+15550100`. Rules, lists, requests and document paths may name a user by any of them; what the server writes
+    has the one. A number also stands for its SIP form in our domains (`sip:+15550100@example.com;user=phone`, RFC 3261
+    §19.1.6). In the environment: `tel:+15550100=sip:alice@example.com`."""
+
+    phone_domain: Domain = None
+    """Domain in which telephone numbers are users: `tel:+1-555-0100` is then the user `sip:+15550100@example.com`, and
+    `tel:7042;phone-context=example.com` the user `sip:7042@example.com`, unless they are in `aliases`. Empty: a
+    number is a user by an alias only (RFC 5025 §3.1.1.2)."""
+
+    @field_validator("phone_domain")
+    @classmethod
+    def _ours(cls, domain: str | None, info: ValidationInfo) -> str | None:
+        if domain is not None and domain not in info.data.get("domains", (domain,)):
+            raise ValueError(f"{domain!r} is none of the domains; add it there, since its users are ours")
+        return domain
+
     @field_validator("domains")
     @classmethod
     def _at_least_one(cls, domains: tuple[str, ...]) -> tuple[str, ...]:
@@ -78,8 +101,13 @@ class SipSettings(_Section):
     TCP (RFC 3261 §18.1.1)."""
 
     trusted_peers: Networks = ()
-    """Networks or addresses of proxies whose P-Asserted-Identity is believed instead of a password (RFC 3325). Only
-    the address a message comes from counts, never a header in it."""
+    """Networks or addresses of proxies whose P-Asserted-Identity is believed instead of a password (RFC 3325), and
+    P-Served-User and P-Charging-Vector beside it. Only the address a message comes from counts, never a header in
+    it."""
+
+    charging_ioi: Ioi = None
+    """Name of this network in charging records (the IOI of RFC 7315 §5.6): what P-Charging-Vector is answered and
+    continued with towards trusted peers. Empty: no name is added."""
 
     name_servers: Listeners = ()
     """Name servers that are asked where a host or domain is to be reached (RFC 3263), each `host:port` with a numeric
@@ -345,6 +373,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return env_settings, init_settings
+
+    @functools.cached_property
+    def identities(self) -> Identities:
+        """Which addresses are the same user."""
+        server = self.server
+        return Identities(server.aliases, domains=server.domains, phone_domain=server.phone_domain)
 
     def realm_of(self, user: str) -> str:
         """The realm in which `user` (`sip:alice@example.com`) authenticates."""

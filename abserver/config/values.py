@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 
+from abserver.domain.identity import Aor, InvalidAor, parse_aor
+from abserver.sip.grammar import is_token
 from abserver.sip.transport import Address
 from xcap.values import (
     Algorithms,
@@ -22,6 +24,7 @@ from xcap.values import (
     RootUri,
     XcapRoot,
     Xuis,
+    parse_domain,
     parse_host_port,
     parse_root_uri,
     split,
@@ -30,8 +33,10 @@ from xcap.values import (
 __all__ = [
     "Algorithms",
     "Aliases",
+    "Domain",
     "Domains",
     "File",
+    "Ioi",
     "Levels",
     "Listener",
     "Listeners",
@@ -39,6 +44,7 @@ __all__ = [
     "Realm",
     "RootUri",
     "StorageUrl",
+    "UserAliases",
     "XcapRoot",
     "Xuis",
     "parse_root_uri",
@@ -46,6 +52,7 @@ __all__ = [
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _AUID = re.compile(r"[^\s/=,?#%]+")
+_SOME_USER = "sip:alice@example.com"
 _SOME_AUID = "org.abserver.contact-card"
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
 
@@ -91,6 +98,40 @@ def parse_aliases(value: object) -> Mapping[str, str]:
     return MappingProxyType(aliases)
 
 
+def parse_users(value: object) -> Mapping[Aor, Aor]:
+    """Users by other addresses of theirs, from a table or from text like `tel:+15550100=sip:alice@example.com`."""
+    if isinstance(value, str):
+        value = dict(pair.rpartition("=")[::2] for pair in value.split(",") if pair.strip())
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{value!r} is no table of addresses; write it like {{ 'tel:+15550100' = '{_SOME_USER}' }}")
+    users = {_address(alias): _address(user) for alias, user in value.items()}
+    for alias, user in users.items():
+        if user in users:
+            raise ValueError(f"{alias} is an alias of {user}, which is an alias itself; name the user's own address")
+        if not user.startswith("sip:"):
+            raise ValueError(f"{alias} is an alias of {user}, which can be no user; write a user like '{_SOME_USER}'")
+    return MappingProxyType(users)
+
+
+def _address(text: object) -> Aor:
+    try:
+        return parse_aor(str(text))
+    except InvalidAor:
+        raise ValueError(f"{text!r} is no address; write it like '{_SOME_USER}' or 'tel:+15550100'") from None
+
+
+def parse_ioi(value: object) -> str | None:
+    """A network's name in charging records, a token; empty text is none."""
+    if value and not is_token(str(value)):
+        raise ValueError(f"{value!r} is no network's name; write it like 'ims.example.com'")
+    return str(value) if value else None
+
+
+def parse_one_domain(value: object) -> str | None:
+    """A domain, or empty text for none."""
+    return parse_domain(value) if value else None
+
+
 def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
     for index, listener in enumerate(listeners):
         if listener.port and listener in listeners[:index]:
@@ -103,3 +144,6 @@ Listeners = Annotated[tuple[Listener, ...], BeforeValidator(split), AfterValidat
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]
+UserAliases = Annotated[Mapping[Aor, Aor], PlainValidator(parse_users)]
+Domain = Annotated[str | None, PlainValidator(parse_one_domain)]
+Ioi = Annotated[str | None, PlainValidator(parse_ioi)]

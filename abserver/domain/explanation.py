@@ -69,13 +69,16 @@ class ExplainedRules:
 def explain_rules(
     ruleset: Ruleset | None,
     decision: Decision,
-    watcher: Watcher,
+    watcher: Watcher | None,
     utc: datetime.datetime,
     *,
     sphere: str | None,
     lists: Mapping[str, Members],
 ) -> ExplainedRules:
-    """What each rule does. The circumstances are those of `decision` (`rules.decide`)."""
+    """What each rule does for the watcher (None: not authenticated).
+
+    The circumstances are those of `decision` (`rules.decide`).
+    """
     if ruleset is None:
         return ExplainedRules()
     candidates = ruleset.candidates(watcher)

@@ -30,6 +30,9 @@ Watcher = NewType("Watcher", Aor)
 ANONYMOUS: Final = Watcher(Aor("sip:anonymous@anonymous.invalid"))
 """Nobody in particular (RFC 3323 §4.1.1.3): who is not authenticated, and as whom all are shown who want privacy."""
 
+NOBODYS_DOMAINS: Final = frozenset({"anonymous.invalid", "unknown.invalid"})
+"""Whoever has an address there is nobody in particular: hidden (RFC 3323), or not known to a gateway (TS 29.163)."""
+
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 _HOST = rf"(?:{_LABEL}\.)*{_LABEL}\.?|\[[0-9A-Fa-f:.]+\]"
 # `user` of RFC 3261 §25.1 without a password: an address of record has none.
@@ -127,8 +130,8 @@ class Identities:
         return aor if self._phone_domain is None else self._of_number(aor, self._phone_domain)
 
     def xui(self, xui: str) -> str:
-        """The same for an XUI of the document server, which may be no address at all; what is the user's own SIP address
-        stays as it is written there."""
+        """The same for an XUI of the document server, which may be no address at all; a user's own SIP address stays as
+        it is written there."""
         try:
             known = self.canonical(xui)
         except InvalidAor:

@@ -33,14 +33,15 @@ def notify_request(
     event_id: str | None,
     formats: Formats,
     contact: str,
+    charging: str | None = None,
 ) -> Outgoing:
     """The next request of the dialog, saying `notice`.
 
     entity: the body that takes the subscriber to the notice's view; None where there is none, or nothing changes.
-    contact: the value of our Contact.
+    contact: the value of our Contact. charging: that of P-Charging-Vector; None towards who must not see it.
     """
     tag = None if notice.tag is None else formats.entity_tag(notice.tag)
-    state = _state(notice)
+    state = _state(notice) if charging is None else _state(notice) + write_fields([("P-Charging-Vector", charging)])
     if entity is None:
         return dialog.next_outgoing("NOTIFY", state + _fields(package.name, event_id, contact, tag))
     base = None if entity.base is None else formats.entity_tag(entity.base)

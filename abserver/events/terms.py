@@ -20,7 +20,7 @@ from abserver.events.rates import NO_RATES, Rates
 REMEMBERED = 256
 """JSON texts whose meaning is at hand."""
 
-_Fields = tuple[Formats, Rates, str | None, bytes, bool, Quirks, str | None]
+_Fields = tuple[Formats, Rates, str | None, bytes, bool, Quirks, str | None, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -41,6 +41,10 @@ class Terms:
     """What its user agent needs."""
     processing: str | None = None
     """How changes are to be told: the `diff-processing` of RFC 5875 §4.3, as each SUBSCRIBE says anew."""
+    identity: str | None = None
+    """Who the rules are to take the subscriber for, where he is not to be named (RFC 3325 §7); for the whole dialog."""
+    charging: str | None = None
+    """The P-Charging-Vector of our requests, for peers that we trust (RFC 7315 §4.6)."""
 
     def shared(self) -> Terms:
         """An equal value, the same for all who ask while anybody holds it."""
@@ -48,7 +52,17 @@ class Terms:
 
     @property
     def _fields(self) -> _Fields:
-        return self.formats, self.rates, self.body_type, self.body, self.quenched, self.quirks, self.processing
+        return (
+            self.formats,
+            self.rates,
+            self.body_type,
+            self.body,
+            self.quenched,
+            self.quirks,
+            self.processing,
+            self.identity,
+            self.charging,
+        )
 
     def to_json(self) -> str:
         """The text that the journal keeps."""
@@ -78,6 +92,8 @@ def _text(terms: Terms) -> str:
         "quenched": terms.quenched,
         "quirks": terms.quirks.value,
         "processing": terms.processing,
+        "identity": terms.identity,
+        "charging": terms.charging,
     }
     return json.dumps({name: value for name, value in fields.items() if value}, separators=(",", ":"))
 
@@ -99,4 +115,6 @@ def _terms(text: str) -> Terms:
         quenched=fields.get("quenched", False),
         quirks=Quirks(fields.get("quirks", 0)),
         processing=fields.get("processing"),
+        identity=fields.get("identity"),
+        charging=fields.get("charging"),
     ).shared()

@@ -137,13 +137,16 @@ def _body(request: Request, package: EventPackage) -> tuple[str | None, bytes] |
 def agreed(request: Request, wish: Wish, resource: Aor, held: Terms | None = None) -> Terms | Response:
     """The terms of a subscription to `resource` from this SUBSCRIBE on; a Response is the refusal: 488.
 
+    What is not of the request but of its sender, `identity` and `charging`, is the caller's to put into the wish.
+
     held: those that it has, None for a new one. Rates are named anew by each request (RFC 6446 §5.1), as is silence
     (RFC 5839 §5.2); formats and a body stay where the request has none of its own (RFC 5875 §4.4), and a filter-set
     changes those that it names (RFC 4660 §5.2.2).
     """
     terms = wish.terms
     if held is not None:
-        terms = replace(terms, formats=_formats(request, terms.formats, held.formats))
+        formats = _formats(request, terms.formats, held.formats)
+        terms = replace(terms, formats=formats, identity=held.identity, charging=terms.charging or held.charging)
         if not terms.body:
             terms = replace(terms, body_type=held.body_type, body=held.body)
     if wish.terms.body_type == filters.MEDIA_TYPE:

@@ -1,8 +1,11 @@
 """Who sends a SIP request: digest (RFC 8760 over RFC 7616), or a trusted peer's word (RFC 3325).
 
-The From header is a claim and never an identity. P-Asserted-Identity counts from peers whose address is configured as
-trusted, and is ignored from all others. Refusal looks the same for an unknown user and for a wrong password, and comes
-after the same time.
+The From header is a claim and never an identity. P-Asserted-Identity and P-Served-User count from peers that are
+configured as trusted, and are ignored from all others. Refusal looks the same for an unknown user and for a wrong
+password, and comes after the same time.
+
+Of all the addresses that a user has, the one by which this server knows him is what comes out here (`Identities`). So
+there is nothing to choose by a P-Preferred-Identity (RFC 3325 §6), and it is not read.
 
 Who failed too often waits (`xcap.core.throttle`, shared with HTTP), and is told so with 500 and Retry-After (RFC 3261
 §21.5.1). SIP has no 429 of this meaning; 403 says never to come back, 480 ends the subscription whose refresh it
@@ -17,10 +20,12 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import InvalidAor, Watcher, domain_of, parse_aor
+from abserver.domain.identity import ANONYMOUS, NOBODYS_DOMAINS, Identities, InvalidAor, Watcher, domain_of, parse_aor
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.headers import NameAddr
+from abserver.sip.grammar import bare_host
+from abserver.sip.trusted_fields import ServedUser, SessionCase, asserted_identities
 from abserver.sip.uas import make_response
+from abserver.sip.uri import SipUri
 from xcap.core.digest import Algorithm, Challenge, Credentials, MalformedDigest, Verdict, user_of, verify
 from xcap.core.throttle import Throttle, source_of
 
@@ -41,6 +46,8 @@ OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
 
+NO_ALIASES = Identities({})
+
 REMEMBERED_PEERS = 65_536
 """Hosts of which it is at hand whether they are trusted."""
 
@@ -60,6 +67,7 @@ class Authenticator:
         domains: Sequence[str],
         realm: str | None = None,
         trusted_peers: Sequence[Network] = (),
+        identities: Identities = NO_ALIASES,
         offered: Sequence[Algorithm] = OFFERED,
         throttle: Throttle | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -76,13 +84,14 @@ class Authenticator:
         self._trusted_peers = tuple(trusted_peers)
         self._trusted: dict[str, bool] = {}
         """Whether the peers of late are among them."""
+        self._identities = identities
         self._offered = tuple(offered)
         self._throttle = throttle or Throttle()
         self._sleep = sleep
 
     async def identify(self, request: Request, flow: Flow) -> Watcher | Response:
         """The authenticated sender, or the response that refuses or challenges. Raises SipSyntaxError."""
-        asserted = self._asserted(request) if self._trusts(flow) else None
+        asserted = self._asserted(request) if self.trusts(flow) else None
         if asserted is not None:
             return asserted
         realm = self._realm_for(request)
@@ -95,10 +104,24 @@ class Authenticator:
                 return await self._verify(request, flow, credentials)
         return self._challenge(request, stale=False)
 
-    def _trusts(self, flow: Flow) -> bool:
-        if not self._trusted_peers:
-            return False
-        host = flow.remote.host
+    def trusts(self, flow: Flow) -> bool:
+        """Whether the peer is of our trust domain (RFC 3324 §2.3)."""
+        return bool(self._trusted_peers) and self._is_trusted(flow.remote.host)
+
+    def trusts_next_hop(self, uri: str, flow: Flow, *, recorded: bool) -> bool:
+        """Whether a request that goes to `uri` first stays in our trust domain.
+
+        flow: the one by which the dialog's last request came. recorded: whether `uri` is of its Record-Route. A host
+        name there is believed if that request came from a trusted peer: the peer itself, or one that it trusts.
+        """
+        host = bare_host(SipUri.parse(uri).host)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return recorded and self.trusts(flow)
+        return self.trusts(flow) if host == flow.remote.host else bool(self._trusted_peers) and self._is_trusted(host)
+
+    def _is_trusted(self, host: str) -> bool:
         trusted = self._trusted.get(host)
         if trusted is None:
             if len(self._trusted) == REMEMBERED_PEERS:
@@ -108,16 +131,31 @@ class Authenticator:
         return trusted
 
     def _asserted(self, request: Request) -> Watcher | None:
-        """The SIP identity that a trusted peer asserts; a tel URI beside it names the same user (RFC 3325 §9.1)."""
-        for element in request.headers.elements("P-Asserted-Identity"):
-            uri = NameAddr.parse(element).uri
-            if uri.partition(":")[0].lower() in ("sip", "sips"):
-                return Watcher(_aor(uri))
-        return None
+        """Whom a trusted peer says to have sent this; None if it does not say.
+
+        The served user of the originating case is the sender (3GPP TS 24.229 §5.7.1.3A). Else it is the asserted
+        identity: of a SIP and a tel URI, which name the same user (RFC 3325 §9.1), the SIP one. Who is nobody to the
+        peers, by an identity or a From of theirs without one, is nobody to us (RFC 3323 §4.1.1.3).
+        """
+        served = ServedUser.of(request.headers)
+        if served is not None and served.session_case is SessionCase.ORIGINATING:
+            return self._watcher(served.uri)
+        uris = asserted_identities(request.headers)
+        if uris:
+            return self._watcher(next((uri for uri in uris if _scheme(uri) in ("sip", "sips")), uris[0]))
+        nobody = "Authorization" not in request.headers and _is_anonymous(request.from_.uri)
+        return ANONYMOUS if nobody else None
+
+    def _watcher(self, uri: str) -> Watcher:
+        try:
+            known = self._identities.canonical(uri)
+        except InvalidAor as error:
+            raise SipSyntaxError("Malformed Identity") from error
+        return ANONYMOUS if domain_of(known) in NOBODYS_DOMAINS else Watcher(known)
 
     async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
         user = user_of(credentials.username, self._domain_for(request))
-        source = None if self._trusts(flow) else source_of(flow.remote.host)
+        source = None if self.trusts(flow) else source_of(flow.remote.host)
         started = self._clock.now()
         if held_back := self._held_back(request, flow, user, source):
             return held_back
@@ -130,7 +168,7 @@ class Authenticator:
         verdict = verify(credentials, ha1=ha1, method=request.method, nonces=self._nonces, now=now, body=request.body)
         if verdict is not Verdict.BAD:
             self._throttle.succeeded(user, source, now)
-            return Watcher(_aor(user)) if verdict is Verdict.GOOD else self._challenge(request, stale=True)
+            return self._watcher(user) if verdict is Verdict.GOOD else self._challenge(request, stale=True)
         self._throttle.failed(user, source, now)
         facts = {"peer": flow.remote.host, "user": user if known else None, "call_id": request.call_id}
         log.warning("login failed", extra=facts)
@@ -163,8 +201,9 @@ class Authenticator:
         return domain if domain in self._domains else self._domains[0]
 
 
-def _aor(uri: str) -> Watcher:
-    try:
-        return Watcher(parse_aor(uri))
-    except InvalidAor as error:
-        raise SipSyntaxError("Malformed Identity") from error
+def _scheme(uri: str) -> str:
+    return uri.partition(":")[0].lower()
+
+
+def _is_anonymous(uri: str) -> bool:
+    return SipUri.parse(uri).host.lower() in NOBODYS_DOMAINS if _scheme(uri) in ("sip", "sips") else False

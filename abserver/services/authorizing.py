@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from abserver.domain import lists, spheres
 from abserver.domain.card import parse_card
 from abserver.domain.explanation import ExplainedRules, explain_items, explain_rules
+from abserver.domain.identity import ANONYMOUS
 from abserver.domain.instants import EARLIEST, LATEST
 from abserver.domain.rules import (
     EVERYTHING,
@@ -106,7 +107,7 @@ class Rulings:
             self._go_on_from(before)
 
     def decide(self, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
-        """What the rules say of `watcher` (None: not authenticated) now; remembered while time changes nothing."""
+        """What the rules say of `watcher` (None, ANONYMOUS: not authenticated) now; kept while time changes nothing."""
         if utc >= self._until:
             self._begin(utc)
         decision = self._decisions.get(watcher)
@@ -127,7 +128,8 @@ class Rulings:
 
     def explained(self, decision: Decision, watcher: Watcher, utc: datetime.datetime) -> ExplainedRules:
         """What each rule does for `watcher`, of whom `decide` has just said `decision`."""
-        return explain_rules(self.ruleset, decision, watcher, utc, sphere=self._sphere, lists=self._members)
+        known = None if watcher == ANONYMOUS else watcher
+        return explain_rules(self.ruleset, decision, known, utc, sphere=self._sphere, lists=self._members)
 
     def next_change(self, utc: datetime.datetime) -> datetime.datetime | None:
         """When a decision may change without an edit."""
@@ -155,7 +157,8 @@ class Rulings:
     def _made(self, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
         if len(self._decisions) >= KEPT_DECISIONS:
             self._decisions.clear()
-        decision = self._decisions[watcher] = self._said(self.ruleset, watcher, utc) if self.ruleset else UNDECIDED
+        known = None if watcher == ANONYMOUS else watcher
+        decision = self._decisions[watcher] = self._said(self.ruleset, known, utc) if self.ruleset else UNDECIDED
         return decision
 
     def _said(self, ruleset: Ruleset, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
@@ -191,7 +194,7 @@ class Policy:
         return self.rulings.etag
 
     def decide(self, watcher: Watcher | None, utc: datetime.datetime) -> Decision:
-        """What `watcher` (None: not authenticated) may see now; owners see all of their own card."""
+        """What `watcher` (None, ANONYMOUS: not authenticated) may see now; owners see all of their own card."""
         return OWN if watcher == self._self else self.rulings.decide(watcher, utc)
 
     def is_owner(self, watcher: Watcher) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import InvalidAor, Owner, domain_of, parse_aor
+from abserver.domain.identity import ANONYMOUS, Identities, InvalidAor, Owner, domain_of
 from abserver.domain.rules import Handling
 from abserver.domain.view import View
 from abserver.events.contact_card import PACKAGE
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from abserver.services.outbox import Outbox
     from abserver.services.reconciling import Reconciler
     from abserver.services.relating import Relating
+    from abserver.services.senders import Sender
     from abserver.services.update_lists import UpdateLists
     from abserver.services.views import Views
     from abserver.sip.message import Request, Response
@@ -71,6 +72,7 @@ class ContactCards:
         pump: Callable[[Followed], object],
         looked_at: Callable[[Owner], None],
         domains: Sequence[str],
+        identities: Identities,
         package: EventPackage = PACKAGE,
         max_devices: int = 16,
         max_pending: int = 200,
@@ -95,6 +97,7 @@ class ContactCards:
         self._pump = pump
         self._looked_at = looked_at
         self._domains = frozenset(domains)
+        self._identities = identities
         self._max_devices = max_devices
         self._max_pending = max_pending
         self._max_requests = max_requests
@@ -119,20 +122,28 @@ class ContactCards:
 
     # -- a SUBSCRIBE ------------------------------------------------------------------------------------------------
 
-    async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
-        """404 for a user we do not have, 403 for a watcher whom the rules block."""
-        owner = await self._owner(request)
+    async def admit(self, request: Request, sender: Sender) -> Owner | Response:
+        """404 for a user we do not have, 403 for a watcher whom the rules block, and 433 for one whom the owner would
+        have to be asked about, and who must not be named to him (RFC 5079)."""
+        owner = await self._owner(sender.resource)
         if owner is None:
             return make_response(request, 404)
         policy = await self._authorizer.policy(owner)
-        if policy.decide(watcher, self._clock.utc()).handling is Handling.BLOCK:
+        handling = policy.decide(sender.identity, self._clock.utc()).handling
+        if handling is Handling.BLOCK:
             return make_response(request, 403)
+        if handling is Handling.CONFIRM and sender.is_hidden_from(owner):
+            return make_response(request, 433)
         return owner
 
-    async def _owner(self, request: Request) -> Owner | None:
-        """Whose card the Request-URI names; None for a user we do not have."""
+    def known_as(self, owner: Owner, sender: Sender) -> Watcher:
+        """Who is hidden has no name of his own, and no relation either."""
+        return ANONYMOUS if sender.is_hidden_from(owner) else sender.identity
+
+    async def _owner(self, resource: str) -> Owner | None:
+        """Whose card the URI names; None for a user we do not have."""
         try:
-            owner = Owner(parse_aor(request.uri))
+            owner = Owner(self._identities.canonical(resource))
         except InvalidAor:
             return None
         if domain_of(owner) not in self._domains:
@@ -150,9 +161,11 @@ class ContactCards:
         return self._lists.held(key)
 
     def requested(self, followed: Followed, request: Request) -> Sequence[Record] | Response:
-        """The relation, changed or not, since the answer promises that it is durable."""
+        """The relation, changed or not, since the answer promises that it is durable; nobody has one in secret."""
         owner, watcher = followed.key.owner, followed.key.watcher
         policy, utc = self._policy(owner), self._clock.utc()
+        if followed.is_hidden:
+            return self._noted(policy)
         if self._asks_too_many(policy, watcher, utc):
             return make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))])
         records: list[Record] = [*self._noted(policy), *self._relating.asked(policy, watcher, utc)]
@@ -181,7 +194,7 @@ class ContactCards:
         request wait while this was made durable. One that unsubscribes asks for nothing."""
         policy = self._policy(followed.key.owner)
         self._outbox.put(*self._noted(policy))
-        if not followed.machine.over:
+        if not (followed.machine.over or followed.is_hidden):
             self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
 
     def _noted(self, policy: Policy) -> Sequence[Record]:
@@ -203,7 +216,7 @@ class ContactCards:
     def ended(self, followed: Followed) -> None:
         """The watcher's last subscription to this owner leaves an undecided request waiting."""
         owner, watcher = followed.key.owner, followed.key.watcher
-        if not self.followers.by(owner, watcher):
+        if not (followed.is_hidden or self.followers.by(owner, watcher)):
             self._outbox.put(*self._relating.unwatched(owner, watcher))
 
     # -- what should be there ---------------------------------------------------------------------------------------
@@ -224,12 +237,12 @@ class ContactCards:
         if followed.settled is moment:
             return True
         asked, followed.settled = followed.settled is None or followed.machine.behind, moment
-        decision = policy.decide(followed.key.watcher, utc)
+        decision = policy.decide(followed.identity, utc)
         if decision.handling in SHOWN:
             self._show(followed, policy.view(decision.grant), decision.grant, asked=asked)
             return True
         self._audiences.leave(followed)
-        if decision.handling is Handling.CONFIRM:
+        if decision.handling is Handling.CONFIRM and not followed.is_hidden:
             followed.machine.set_pending()
         else:
             followed.machine.terminate(EventReason.REJECTED)
@@ -273,7 +286,8 @@ class ContactCards:
         touched = () if in_step is period else policy.rulings.touched_since(in_step)
         if touched is None:
             return self.followers.of(policy.owner)
-        named = (each for watcher in touched for each in self.followers.by(policy.owner, watcher))
+        watchers = (*touched, ANONYMOUS) if touched else ()
+        named = (each for watcher in watchers for each in self.followers.by(policy.owner, watcher))
         return list(dict.fromkeys([*self._audiences.concerned(policy), *named, *unsettled]))
 
     def _book_change(self, policy: Policy) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, Protocol
 
-from abserver.domain.identity import Aor, InvalidAor, Owner, domain_of, parse_aor
+from abserver.domain.identity import Aor, Identities, InvalidAor, Owner, domain_of
 from abserver.events import codings
 from abserver.events.contact_card import Entity
 from abserver.events.xcap_diff.lists import read_list
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from abserver.services.followers import Followed, Followers
     from abserver.services.outbox import Outbox
     from abserver.services.reconciling import Reconciler
+    from abserver.services.senders import Sender
     from abserver.sip.message import Request, Response
     from xcap.ports import DocumentKey, DocumentReader
 
@@ -75,6 +76,7 @@ class DocumentChanges:
         clock: Clock,
         pump: Callable[[Followed], object],
         domains: Sequence[str],
+        identities: Identities,
         package: EventPackage = PACKAGE,
     ) -> None:
         """rest_on: the documents that are computed from a document, and so may change with it.
@@ -95,6 +97,7 @@ class DocumentChanges:
         self._clock = clock
         self._pump = pump
         self._domains = frozenset(domains)
+        self._identities = identities
         self._contents: Contents = Contents(KEPT_CONTENTS)
         self._watches: dict[Followed, Watch] = {}
         self._interested: defaultdict[Tree, set[Followed]] = defaultdict(set)
@@ -131,11 +134,23 @@ class DocumentChanges:
 
     # -- a SUBSCRIBE ------------------------------------------------------------------------------------------------
 
-    async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
+    async def admit(self, request: Request, sender: Sender) -> Owner | Response:
         """Users of ours subscribe to themselves, or to the server, which is a URI without a user."""
-        if domain_of(watcher) in self._domains and _is_for(request.uri, watcher):
+        watcher = sender.identity
+        if domain_of(watcher) in self._domains and self._is_for(sender.resource, watcher):
             return Owner(Aor(f"{watcher};documents"))  # another resource than the card that the user may follow, too
         return make_response(request, 403)
+
+    def _is_for(self, uri: str, watcher: Watcher) -> bool:
+        """Whether a URI is that of the watcher, or of no user at all."""
+        try:
+            return self._identities.canonical(uri) == watcher
+        except InvalidAor:
+            return SipUri.parse(uri).userinfo is None
+
+    def known_as(self, owner: Owner, sender: Sender) -> Watcher:
+        """By name: nobody but the user himself is told of anything."""
+        return sender.identity
 
     def held(self, followed: Followed) -> str | None:
         """Nothing: a subscription begins with everything (RFC 5875 §4.7)."""
@@ -260,13 +275,3 @@ class DocumentChanges:
             if followed.lasting:
                 self._unsure.discard(followed.key)
                 self._outbox.put(DeviceRecord(followed.key, notice.view.tag, 0, self._clock.utc()))
-
-
-def _is_for(uri: str, watcher: Watcher) -> bool:
-    """Whether a Request-URI is that of the watcher, or of no user at all."""
-    if SipUri.parse(uri).userinfo is None:
-        return True
-    try:
-        return parse_aor(uri) == watcher
-    except InvalidAor:
-        return False

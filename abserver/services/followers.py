@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeVar
 
+from abserver.domain.identity import ANONYMOUS, Aor, Watcher
 from abserver.events.terms import Terms
 from abserver.ports import SubscriptionRecord, SubscriptionRemoved
 from abserver.sip.headers import Substate
@@ -15,7 +16,7 @@ from abserver.sip.headers import Substate
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from abserver.domain.identity import Owner, Watcher
+    from abserver.domain.identity import Owner
     from abserver.events.contact_card import Formats
     from abserver.events.package import EventPackage
     from abserver.events.subscription import Gone, Subscription
@@ -63,6 +64,8 @@ class Followed:
     """What the last NOTIFY that is not on its way came to; None if there was none since the server started."""
     gone: Gone | None = None
     """Why it ended; None for one that lives, was replaced or was dropped."""
+    identity: Watcher = dataclasses.field(init=False)
+    """Who it is by the rules: the watcher of the key, unless that one has no name."""
     destination: str = dataclasses.field(init=False)
     """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
 
@@ -74,7 +77,19 @@ class Followed:
     def package(self) -> EventPackage:
         return self.server.package
 
+    @property
+    def is_hidden(self) -> bool:
+        """Whether nobody is to learn who it is."""
+        return self.key.watcher == ANONYMOUS
+
+    @property
+    def next_hop(self) -> tuple[str, bool]:
+        """The URI to whose host the next NOTIFY goes, and whether it is of the Record-Route."""
+        routes = self.dialog.route_set
+        return (routes[0], True) if routes else (self.dialog.remote_target, False)
+
     def __post_init__(self) -> None:
+        self.identity = Watcher(Aor(self.terms.identity)) if self.terms.identity else self.key.watcher
         self._aim()
 
     def refresh(self, request: Request, flow: Flow, terms: Terms) -> None:

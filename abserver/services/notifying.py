@@ -42,6 +42,11 @@ RETRY = 30.0
 """Seconds until a subscription is looked at again for which nothing could be written."""
 
 
+def _trusts_nobody(followed: Followed) -> bool:
+    """What `trusts_next_hop` is where there is no trust domain."""
+    return False
+
+
 class Notifier:
     """Delivers to all subscriptions of all packages."""
 
@@ -54,13 +59,17 @@ class Notifier:
         clock: Clock,
         contact: Callable[[Flow], str],
         windows: Windows[Followed] | None = None,
+        trusts_next_hop: Callable[[Followed], bool] = _trusts_nobody,
     ) -> None:
-        """contact: the value of our Contact towards a peer on that flow."""
+        """contact: the value of our Contact towards a peer on that flow. trusts_next_hop: whether the next NOTIFY stays
+        in our trust domain.
+        """
         self._sender = sender
         self._outbox = outbox
         self._reconciler = reconciler
         self._clock = clock
         self._contact = contact
+        self._trusts_next_hop = trusts_next_hop
         self._windows: Windows[Followed] = windows or Windows()
         self._preparing = Preparing(outbox=outbox, clock=clock, ready=self._prepared, failed=self._try_again)
         self._sweeper: Sweeper[Followed] = Sweeper(clock, self._time_came)
@@ -183,6 +192,9 @@ class Notifier:
             self._windows.leave(destination)
             self._book(followed)
             return
+        charging = followed.terms.charging
+        if charging is not None and not self._trusts_next_hop(followed):
+            charging = None
         request = notify_request(
             followed.dialog,
             notice,
@@ -191,6 +203,7 @@ class Notifier:
             event_id=followed.event_id,
             formats=followed.formats,
             contact=self._contact(followed.flow),
+            charging=charging,
         )
         self._sender.send(
             request,

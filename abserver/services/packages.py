@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abserver.events.subscription import Notice
     from abserver.ports import DeviceKey, Record
     from abserver.services.followers import Followed, Followers
+    from abserver.services.senders import Sender
     from abserver.sip.message import Request, Response
 
 
@@ -29,11 +30,15 @@ class PackageServer(Protocol):
 
     # -- a SUBSCRIBE ------------------------------------------------------------------------------------------------
 
-    async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
-        """The owner of what the Request-URI names, if `watcher` may ask for it; else the refusal.
+    async def admit(self, request: Request, sender: Sender) -> Owner | Response:
+        """The owner of what `sender.resource` names, if the sender may ask for it; else the refusal.
 
         Whatever `requested` and `settle` need is at hand afterwards. Raises SipSyntaxError.
         """
+        ...
+
+    def known_as(self, owner: Owner, sender: Sender) -> Watcher:
+        """As whom a sender who is admitted is known: to the owner, in all records, to whoever watches."""
         ...
 
     def held(self, followed: Followed) -> str | None:

@@ -8,11 +8,15 @@ durable; the NOTIFY follows it. Nobody waits for a human here: an undecided watc
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import hashlib
 import logging
 import random
+import secrets
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from abserver.domain.identity import ANONYMOUS
 from abserver.events import codings, filters
 from abserver.events.card_copy import NO_COPY
 from abserver.events.package import allow_events
@@ -22,6 +26,7 @@ from abserver.events.xcap_diff import lists
 from abserver.ports import DeviceKey, SubscriptionRecord
 from abserver.services.contact_cards import BUSY_SECONDS, WITHHELD
 from abserver.services.followers import Followed
+from abserver.services.senders import sender_of
 from abserver.sip.dialog import Dialog, DialogId
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.identifiers import new_tag
@@ -38,6 +43,7 @@ if TYPE_CHECKING:
     from abserver.services.notifying import Notifier
     from abserver.services.outbox import Outbox
     from abserver.services.packages import PackageServer
+    from abserver.services.senders import Sender
     from abserver.sip.message import Request
     from abserver.sip.transport import Flow
 
@@ -47,6 +53,7 @@ CAPABILITIES = Capabilities(
     methods=("SUBSCRIBE", "OPTIONS"),
     body_types=(filters.MEDIA_TYPE, lists.MEDIA_TYPE),
     codings=(codings.IDENTITY, *codings.CODINGS),
+    schemes=("sip", "sips", "tel"),
 )
 """What this server lets others ask of it; it sends NOTIFY and takes none. Which bodies go with which package is for
 `read_wish` to say."""
@@ -69,9 +76,10 @@ class Subscribing:
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         jitter: float = 0.0,
+        charging_ioi: str | None = None,
     ) -> None:
         """servers: one for each event package. contact: the value of our Contact towards a peer on that flow. jitter:
-        part of a duration by which it may be cut.
+        part of a duration by which it may be cut. charging_ioi: our network in P-Charging-Vector (RFC 7315 §5.6).
 
         Limits, answered with 503 and Retry-After: max_subscriptions of the server, max_devices with which one watcher
         follows one owner.
@@ -86,6 +94,9 @@ class Subscribing:
         self._max_subscriptions = max_subscriptions
         self._max_devices = max_devices
         self._jitter = jitter
+        self._charging_ioi = charging_ioi
+        self._secret = secrets.token_bytes(32)
+        """Of the names that devices have whose users are not to be named."""
         self._starting: Counter[Pair] = Counter()
         """Subscriptions on their way to the journal: they count for the limits already."""
 
@@ -123,11 +134,18 @@ class Subscribing:
         if isinstance(watcher, Response):
             respond(watcher)
             return
+        sender = sender_of(request, watcher, trusted=self._authenticator.trusts(flow))
+        if isinstance(sender, Response):
+            respond(sender)
+            return
+        if sender.charging is not None:
+            charging = str(sender.charging.continued_by(self._charging_ioi))
+            wish = wish._replace(terms=dataclasses.replace(wish.terms, charging=charging))
         dialog = DialogId.of_request(request)
         if dialog is not None:
-            await self._refresh(request, flow, dialog, wish, watcher, respond)
+            await self._refresh(request, flow, dialog, wish, sender, respond)
         else:
-            await self._start(request, flow, wish, watcher, respond)
+            await self._start(request, flow, wish, sender, respond)
 
     def _spread(self, wish: Wish) -> int:
         """The duration, a little shorter by chance: many who came at once do not all come back at once."""
@@ -137,17 +155,21 @@ class Subscribing:
 
     # -- a new subscription -----------------------------------------------------------------------------------------
 
-    async def _start(self, request: Request, flow: Flow, wish: Wish, watcher: Watcher, respond: Respond) -> None:
+    async def _start(self, request: Request, flow: Flow, wish: Wish, sender: Sender, respond: Respond) -> None:
         server = self._servers[wish.package.name]
-        owner = await server.admit(request, watcher)
+        owner = await server.admit(request, sender)
         if isinstance(owner, Response):
             respond(owner)
             return
+        key = DeviceKey(owner, server.known_as(owner, sender), wish.device)
+        if key.watcher == ANONYMOUS:
+            key = key._replace(device=self._disguised(request, wish, sender))
+            wish = wish._replace(terms=dataclasses.replace(wish.terms, identity=sender.identity))
         terms = agreed(request, wish, owner)
         if isinstance(terms, Response):
             respond(terms)
             return
-        followed = self._followed(request, flow, wish, terms, server, DeviceKey(owner, watcher, wish.device))
+        followed = self._followed(request, flow, wish, terms, server, key)
         if self._is_full(followed):
             respond(make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))]))
             return
@@ -157,10 +179,16 @@ class Subscribing:
             return
         with self._counted(followed):
             await self._outbox.write(*records, *self._reserved(followed))
-        respond(self._accepted(request, followed, wish.expires))
+        respond(self._accepted(request, followed, wish.expires, sender))
         if log.isEnabledFor(logging.INFO):
             log.info("subscribed", extra=_ids(followed))
         await self._notifier.begin(followed)
+
+    def _disguised(self, request: Request, wish: Wish, sender: Sender) -> str:
+        """A name for the device of somebody who is not to be named, by which nobody is found out: different users have
+        different ones, and the same one only as long as this server runs. Of nobody, two requests are two devices."""
+        whose = f"{sender.identity}\0{wish.device}" if sender.identity != ANONYMOUS else request.call_id
+        return hashlib.blake2s(whose.encode(errors="surrogateescape"), key=self._secret, digest_size=12).hexdigest()
 
     def _followed(
         self, request: Request, flow: Flow, wish: Wish, terms: Terms, server: PackageServer, key: DeviceKey
@@ -201,7 +229,8 @@ class Subscribing:
 
     def _is_full(self, followed: Followed) -> bool:
         key, followers = followed.key, followed.server.followers
-        others = [each for each in followers.by(key.owner, key.watcher) if each.key != key]
+        known = followers.by(key.owner, key.watcher)
+        others = [each for each in known if each.key != key and each.identity == followed.identity]
         everybody = sum(len(server.followers) for server in self._servers.values()) + self._starting.total()
         return (
             everybody >= self._max_subscriptions or len(others) + self._starting[_pair(followed)] >= self._max_devices
@@ -234,13 +263,13 @@ class Subscribing:
         return next((found for each in self._servers.values() if (found := each.followers.find(dialog))), None)
 
     async def _refresh(
-        self, request: Request, flow: Flow, dialog: DialogId, wish: Wish, watcher: Watcher, respond: Respond
+        self, request: Request, flow: Flow, dialog: DialogId, wish: Wish, sender: Sender, respond: Respond
     ) -> None:
         followed = self._find(dialog)
         if followed is None:
             respond(make_response(request, 481))
             return
-        if (watcher, wish.package, wish.event_id) != (followed.key.watcher, followed.package, followed.event_id):
+        if (sender.identity, wish.package, wish.event_id) != (followed.identity, followed.package, followed.event_id):
             respond(make_response(request, 403, reason="Dialog Sharing Not Supported"))  # RFC 6665 §4.5.2
             return
         if not followed.dialog.receive(request):
@@ -259,20 +288,22 @@ class Subscribing:
             and (known or condition == ANY)  # else the state that is asked for is another one than that at hand
             and followed.machine.suppress(condition, expires_at=self._clock.now() + wish.expires)
         ):
-            await self._take_silently(request, followed, wish, respond)
+            await self._take_silently(request, followed, wish, sender, respond)
             return
         self._subscribed(followed, wish, held if condition in (None, ANY) else condition)
         if followed.machine.over:
             followed.server.ended(followed)
         await self._keep(followed)
-        respond(self._accepted(request, followed, wish.expires))
+        respond(self._accepted(request, followed, wish.expires, sender))
         await self._notifier.refreshed(followed)
 
-    async def _take_silently(self, request: Request, followed: Followed, wish: Wish, respond: Respond) -> None:
+    async def _take_silently(
+        self, request: Request, followed: Followed, wish: Wish, sender: Sender, respond: Respond
+    ) -> None:
         """204: the refresh, or the end, is done, and no NOTIFY follows (RFC 5839 §6.3)."""
         self._regulate(followed, wish.expires, self._clock.now())
         await self._keep(followed)
-        respond(self._accepted(request, followed, wish.expires, status=204))
+        respond(self._accepted(request, followed, wish.expires, sender, status=204))
         if wish.expires == 0:
             self._notifier.dropped(followed)
         else:
@@ -287,14 +318,14 @@ class Subscribing:
             followed.answering -= 1
         followed.ceiling = record.dialog.local_cseq or 0
 
-    def _accepted(self, request: Request, followed: Followed, expires: int, *, status: int = 200) -> Response:
+    def _accepted(
+        self, request: Request, followed: Followed, expires: int, sender: Sender, *, status: int = 200
+    ) -> Response:
         """2xx with the granted duration (RFC 6665 §4.2.1.1), never 202 (§8.3.1)."""
-        return make_response(
-            request,
-            status,
-            to_tag=followed.dialog.local_tag,
-            headers=[("Expires", str(expires)), ("Contact", self._contact(followed.flow))],
-        )
+        headers = [("Expires", str(expires)), ("Contact", self._contact(followed.flow))]
+        if sender.charging is not None:  # only of a peer that we trust, and to it
+            headers.append(("P-Charging-Vector", str(sender.charging.answered_by(self._charging_ioi))))
+        return make_response(request, status, to_tag=followed.dialog.local_tag, headers=headers)
 
 
 def _condition(wish: Wish, terms: Terms) -> str | None:
@@ -303,7 +334,7 @@ def _condition(wish: Wish, terms: Terms) -> str | None:
 
 
 def _pair(followed: Followed) -> Pair:
-    return followed.server, followed.key.owner, followed.key.watcher
+    return followed.server, followed.key.owner, followed.identity
 
 
 def _ids(followed: Followed) -> dict[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from abserver.domain.identity import Aor, Watcher
+from abserver.domain.identity import ANONYMOUS, Aor, Watcher
 from abserver.domain.relation import UNDECIDED, RelationState, WinfoEvent
 from abserver.domain.rules import Handling
 
@@ -77,14 +77,15 @@ class CardWatchers:
         self._clock = clock
 
     def watchers(self, owner: Owner) -> Iterable[Watcher]:
-        """Who ever asked; and the owner, whose devices may follow his own card."""
+        """Who ever asked; the owner, whose devices may follow his own card; and those who are not named, as one."""
         yield Watcher(Aor(owner))
+        yield ANONYMOUS
         for relation in self._relating.all_of(owner):
             yield relation.watcher
 
     def standing(self, owner: Owner, watcher: Watcher) -> Standing:
-        """As the relation list says."""
-        if Aor(watcher) == owner:
+        """As the relation list says. Who is not named was let in, or does not watch."""
+        if Aor(watcher) == owner or watcher == ANONYMOUS:
             return Standing(RelationState.CONFIRMED)
         relation = self._relating.of(owner, watcher)
         if relation is None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from abserver.ports import Clock, DeviceKey, Record
     from abserver.services.followers import Followed, Followers
     from abserver.services.reconciling import Reconciler
+    from abserver.services.senders import Sender
     from abserver.services.watched import Inner
     from abserver.sip.message import Request
 
@@ -111,14 +112,21 @@ class WatcherInfos:
 
     # -- a SUBSCRIBE ------------------------------------------------------------------------------------------------
 
-    async def admit(self, request: Request, watcher: Watcher) -> Owner | Response:
-        """404 and 403 as for the package that is watched; 403 for whoever may see nothing."""
-        owner = await self.inner.server.admit(request, watcher)
+    async def admit(self, request: Request, sender: Sender) -> Owner | Response:
+        """404, 403 and 433 as for the package that is watched; 403 for whoever may see nothing, and 433 for who is not
+        to be named: it is his own row that he would see."""
+        owner = await self.inner.server.admit(request, sender)
         if isinstance(owner, Response):
             return owner
-        while (sight := self.inner.sight(owner, watcher)) is None:
+        if sender.is_hidden_from(owner):
+            return make_response(request, 433)
+        while (sight := self.inner.sight(owner, sender.identity)) is None:
             await self.inner.ready(owner)
         return owner if sight in (Sight.ALL, Sight.OWN) else make_response(request, 403)
+
+    def known_as(self, owner: Owner, sender: Sender) -> Watcher:
+        """By name."""
+        return sender.identity
 
     def held(self, followed: Followed) -> str | None:
         """None: a subscription begins without a table."""

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from abserver.sip.message import Headers
 
-ANONYMOUS_HOST: Final = "anonymous.invalid"
-"""The host of an anonymous URI (RFC 3323 §4.1.1.3)."""
-
 
 def asserted_identities(headers: Headers) -> Sequence[str]:
     """The URIs of P-Asserted-Identity, in their order (RFC 3325 §9.1). Raises SipSyntaxError."""

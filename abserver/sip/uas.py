@@ -48,6 +48,7 @@ REASONS = {
     421: "Extension Required",
     423: "Interval Too Brief",
     430: "Flow Failed",
+    433: "Anonymity Disallowed",
     439: "First Hop Lacks Outbound Support",
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
@@ -81,6 +82,8 @@ class Capabilities:
     """Allow."""
     extensions: frozenset[str] = frozenset()
     """Option tags that a Require may name, in lower case: Supported."""
+    schemes: tuple[str, ...] = ("sip", "sips")
+    """Of Request-URIs, in lower case. One that is not of SIP names no host, so it is for us wherever it was sent."""
     body_types: tuple[str, ...] = ()
     """Media types of bodies that some method reads: Accept in a 415."""
     codings: tuple[str, ...] = ("identity",)
@@ -213,6 +216,9 @@ def _inspect_method(request: Request, capabilities: Capabilities) -> Response | 
 
 
 def _inspect_uri(request: Request, capabilities: Capabilities) -> Response | None:
+    scheme = request.uri.partition(":")[0].lower()
+    if scheme in capabilities.schemes and scheme not in ("sip", "sips"):
+        return None
     uri = SipUri.parse(request.uri)  # 416 for a scheme that is not ours (§8.2.2.1)
     if capabilities.hosts is None or bare_host(uri.host).lower() in capabilities.hosts:
         return None

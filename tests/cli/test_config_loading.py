@@ -172,6 +172,13 @@ def test_a_file_that_is_missing_or_no_toml_is_one_clear_problem(file: Path) -> N
     assert _problems(file) == [f"{file}: is not UTF-8 text (byte 2)"]
 
 
+def test_numbers_are_users_of_a_domain_of_ours(file: Path) -> None:
+    file.write_text("[server]\ndomains = ['example.com']\nphone_domain = 'example.net'\n")
+    assert _problems(file) == [
+        f"{file}: server.phone_domain: 'example.net' is none of the domains; add it there, since its users are ours"
+    ]
+
+
 def test_a_name_for_a_usage_that_is_none_is_a_problem(file: Path) -> None:
     file.write_text("[http]\nauid_aliases = { 'com.example.card' = 'org.abserver.contact-crad' }\n")
     assert _problems(file) == [

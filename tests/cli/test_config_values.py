@@ -140,3 +140,36 @@ def test_a_root_uri_is_absolute_or_empty_and_has_no_slash_at_its_end() -> None:
     for text in ("/xcap-root", "ftp://a/b", "http://", "http://a/b?c", "http://a b/"):
         with pytest.raises(ValueError, match="is no XCAP root URI"):
             values.parse_root_uri(text)
+
+
+def test_other_addresses_of_users_are_a_table_or_one_text() -> None:
+    number = "tel:7042;phone-context=example.com"
+    expected = {"tel:+15550100": "sip:alice@example.com", number: "sip:bob@example.com"}
+    assert values.parse_users({"tel:+1-555-0100": "sip:alice@EXAMPLE.com", number: "sip:bob@example.com"}) == expected
+    text = f"tel:+1-555-0100=sip:alice@example.com, {number} = sip:bob@example.com,"
+    assert values.parse_users(text) == expected
+    assert values.parse_users("") == {}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("alice", "tel:+1=", "=sip:a@example.com", ["tel:+1"], 3, {"tel:+1": "tel:+2"}, {"tel:+1": "alice"}),
+        {"tel:+1": "sip:a@example.com", "sip:a@example.com": "sip:b@example.com"},
+    ],
+)
+def test_addresses_that_are_none_and_aliases_of_aliases_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match=r"write (it|a user) like|name the user's own"):
+        values.parse_users(value)
+
+
+def test_a_network_in_charging_records_is_a_token_or_empty() -> None:
+    assert values.parse_ioi("ims.example.com") == "ims.example.com"
+    assert values.parse_ioi("") is None
+    with pytest.raises(ValueError, match="write it like"):
+        values.parse_ioi("home one")
+
+
+def test_one_domain_may_be_none() -> None:
+    assert values.parse_one_domain("Example.COM") == "example.com"
+    assert values.parse_one_domain("") is None

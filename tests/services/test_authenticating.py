@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from abserver.domain.identity import ANONYMOUS, Identities, parse_aor
 from abserver.events.digest_answers import DigestAnswers
 from abserver.services.authenticating import OFFERED, Authenticator
 from abserver.sip.errors import SipSyntaxError
@@ -20,6 +21,10 @@ from xcap.storage.memory import MemoryCredentialStore
 PROXY = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("10.9.0.1", 5060))
 PHONE = Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("198.51.100.7", 5060))
 PROXY_V6 = Flow(Transport.UDP, Address("2001:db8::1", 5060), Address("2001:db8:9::1", 5060))
+NAMES = Identities(
+    {parse_aor("tel:+15550199"): parse_aor(BOB), parse_aor("sip:robert@example.com"): parse_aor(BOB)},
+    domains=["example.com", "example.org"],
+)
 
 
 class Bench:
@@ -35,6 +40,7 @@ class Bench:
             domains=["example.com", "example.org"],
             realm=realm,
             trusted_peers=[ip_network("10.9.0.0/16"), ip_network("2001:db8:9::/48")],
+            identities=NAMES,
             sleep=self.sleep,
             offered=offered,
         )
@@ -182,8 +188,93 @@ async def test_nobody_elses_word_counts_rfc3325_9_1() -> None:
     await bench.challenged(request, PROXY)
 
 
-async def test_a_trusted_peer_that_asserts_no_sip_identity_is_asked_for_a_password() -> None:
-    await Bench().challenged(subscribe(P_Asserted_Identity="<tel:+15550100>"), PROXY)
+@pytest.mark.parametrize(
+    ("value", "identity"),
+    [
+        ("<tel:+1-555-0100>", "tel:+15550100"),
+        ("<tel:+15550199>", BOB),
+        ("<tel:+15550199>, <sip:carol@example.com>", "sip:carol@example.com"),
+        ("<sip:+1-555-0199@example.com;user=phone>", BOB),
+        ("<sips:robert@example.com>, <tel:+15550100>", BOB),
+    ],
+)
+async def test_a_number_is_whoever_it_belongs_to_and_a_sip_identity_beside_it_goes_first(
+    value: str, identity: str
+) -> None:
+    """RFC 3325 §9.1, RFC 3966 §4, RFC 3261 §19.1.6."""
+    bench = Bench()
+    assert await bench.authenticator.identify(subscribe(P_Asserted_Identity=value), PROXY) == identity
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"P_Asserted_Identity": "<sip:anonymous@anonymous.invalid>"},
+        {"P_Asserted_Identity": "<sip:unavailable@unknown.invalid>"},
+        {"sender": '"Anonymous" <sip:anonymous@Anonymous.INVALID'},
+    ],
+)
+async def test_nobody_to_a_trusted_peer_is_nobody_to_us_rfc3323_4_1_1_3(fields: dict[str, str]) -> None:
+    fields = {name: value.partition("<")[2] if name == "sender" else value for name, value in fields.items()}
+    request = subscribe(**fields)
+    assert await Bench().authenticator.identify(request, PROXY) == ANONYMOUS
+    await Bench().challenged(request)
+
+
+async def test_a_trusted_peer_that_asserts_nobody_is_asked_for_a_password() -> None:
+    await Bench().challenged(subscribe(), PROXY)
+    await Bench().challenged(subscribe("tel:+15550100"), PROXY)
+
+
+async def test_an_anonymous_from_does_not_keep_a_user_from_logging_in_rfc3323_4_1_1_3() -> None:
+    bench = await Bench().with_bob()
+    nobody = "sip:anonymous@anonymous.invalid"
+    challenge = await bench.challenged(subscribe(nobody))
+    assert await bench.authenticator.identify(answered(challenge, sender=nobody), PROXY) == BOB
+
+
+async def test_the_served_user_of_the_originating_case_is_the_sender_rfc5502() -> None:
+    served = {"P_Served_User": "<sip:robert@example.com>;sescase=orig;regstate=reg"}
+    bench = Bench()
+    both = subscribe(P_Asserted_Identity="<sip:carol@example.com>", **served)
+    assert await bench.authenticator.identify(both, PROXY) == BOB
+    assert await bench.authenticator.identify(subscribe(**served), PROXY) == BOB
+    await bench.challenged(both)
+
+
+async def test_the_served_user_of_the_terminating_case_is_not_the_sender_rfc5502() -> None:
+    request = subscribe(P_Served_User="<sip:ann@example.com>;sescase=term")
+    await Bench().challenged(request, PROXY)
+
+
+async def test_a_preferred_identity_is_nobodys_identity_rfc3325_6() -> None:
+    for flow in (PHONE, PROXY):
+        await Bench().challenged(subscribe(P_Preferred_Identity=f"<{BOB}>"), flow)
+
+
+@pytest.mark.parametrize(
+    ("uri", "flow", "recorded", "trusted"),
+    [
+        ("sip:10.9.7.7;lr", PHONE, True, True),
+        ("sip:10.8.7.7;lr", PROXY, True, False),
+        ("sip:bob@10.9.0.1:5070", PROXY, False, True),
+        ("sip:bob@198.51.100.7", PHONE, False, False),
+        ("sip:[2001:db8:9::5]:5060;lr", PHONE, True, True),
+        ("sip:scscf.ims.example.com;lr", PROXY, True, True),
+        ("sip:scscf.ims.example.com;lr", PHONE, True, False),
+        ("sip:bob@phone.example.com", PROXY, False, False),
+    ],
+)
+async def test_a_next_hop_is_trusted_by_its_address_or_as_part_of_a_trusted_path(
+    uri: str, flow: Flow, recorded: bool, trusted: bool
+) -> None:
+    assert Bench().authenticator.trusts_next_hop(uri, flow, recorded=recorded) is trusted
+
+
+async def test_where_nobody_is_trusted_no_next_hop_is() -> None:
+    bench = Bench()
+    alone = Authenticator(bench.users, Nonces(b"another secret"), bench.clock, domains=["example.com"])
+    assert not alone.trusts_next_hop("sip:10.9.7.7;lr", PROXY, recorded=True)
 
 
 async def test_an_asserted_identity_that_is_no_address_gets_400() -> None:

@@ -101,7 +101,7 @@ async def test_there_are_no_documents_about_what_is_no_address_and_none_is_liste
     world.put_rules(ANN, rules(allow(BOB)))
     explaining = world.server.events.explaining
     for source in (Explanations(explaining), WatchersViews(explaining)):
-        for name, user in (("index", ANN), (name_of(BOB), None), (name_of(BOB), "tel:+49")):
+        for name, user in (("index", ANN), (name_of(BOB), None), (name_of(BOB), "mailto:ann@example.com")):
             assert await source.load(key_of(VIEWS.auid, name, user), None) is None
         assert await source.load(key_of(VIEWS.auid, "sip:bob@EXAMPLE.COM;transport=tcp"), None) is not None
         assert await source.list(VIEWS.auid, ANN) == []

@@ -12,7 +12,7 @@ from abserver.app.library import Library
 from abserver.bus.local import LocalBus
 from abserver.domain.usages import all_usages
 from abserver.events.xcap_diff.selections import Root
-from abserver.services.authenticating import Authenticator
+from abserver.services.authenticating import NO_ALIASES, Authenticator
 from abserver.services.subscribing import CAPABILITIES
 from abserver.sip.transport import Address
 from tests.support.network import SimNode
@@ -22,7 +22,7 @@ from xcap.service import XcapService
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from abserver.domain.identity import Owner
+    from abserver.domain.identity import Identities, Owner
     from abserver.ports import Clock
     from tests.support.fakes import MemoryDocuments, MemoryJournal
     from tests.support.network import Network
@@ -35,6 +35,8 @@ SERVERS = ("sip:rls@example.com",)
 """Users whom the document server trusts (RFC 4825 §5.7)."""
 TRUSTED = (ip_network("10.9.0.0/16"),)
 """Whose P-Asserted-Identity counts."""
+IOI = "ours.example"
+"""Our network in charging records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class SimServer:
         clock: Clock,
         limits: Limits,
         store: DocumentStore,
+        identities: Identities = NO_ALIASES,
     ) -> None:
         self.journal = journal.opened()
         self._documents = documents
@@ -66,6 +69,7 @@ class SimServer:
         self._clock = clock
         self._limits = limits
         self._store = store
+        self._identities = identities
         self._tasks: list[asyncio.Task[None]] = []
         self.node = SimNode(
             network,
@@ -94,7 +98,12 @@ class SimServer:
             ),
             known,
             Authenticator(
-                self._users, Nonces(b"in these tests only"), self._clock, domains=[DOMAIN], trusted_peers=TRUSTED
+                self._users,
+                Nonces(b"in these tests only"),
+                self._clock,
+                domains=[DOMAIN],
+                trusted_peers=TRUSTED,
+                identities=self._identities,
             ),
             Choices(
                 domains=[DOMAIN],
@@ -102,6 +111,8 @@ class SimServer:
                 max_devices=self._limits.devices,
                 max_pending=self._limits.pending,
                 max_requests=self._limits.requests,
+                identities=self._identities,
+                charging_ioi=IOI,
             ),
         )
         self.followers = self.events.contact_cards.followers

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 from abserver.events.contact_card import PATCH, XCARD
 from abserver.events.follow import Follow
+from abserver.services.authenticating import NO_ALIASES
 from abserver.services.watching import Watching
 from abserver.sip.transport import Address
 from tests.support.fakes import MemoryDocuments, MemoryJournal
@@ -62,6 +63,7 @@ class World:
         self.store = MemoryDocumentStore()
         """Documents that no rules rest on: what stories say of cards and rules is in `documents`."""
         self.limits = Limits()
+        self.identities = NO_ALIASES
         self.expected_errors: set[str] = set()
         """Messages that the log may have at level error."""
         self.background: list[asyncio.Task[None]] = []
@@ -83,7 +85,14 @@ class World:
     async def start(self) -> None:
         """Let the server live, on what its journal and documents hold."""
         self._server = SimServer(
-            self.network, self.journal, self.documents, self.users, self.clock, self.limits, self.store
+            self.network,
+            self.journal,
+            self.documents,
+            self.users,
+            self.clock,
+            self.limits,
+            self.store,
+            self.identities,
         )
         await self._server.start()
 

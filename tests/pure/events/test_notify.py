@@ -16,11 +16,25 @@ VIEW = View(b"<view/>", "tag")
 XML = Formats(XCARD, patches=True)
 
 
-def notify(notice: Notice, entity: Entity | None = None, *, id: str | None = None, formats: Formats = XML) -> Request:
+def notify(
+    notice: Notice,
+    entity: Entity | None = None,
+    *,
+    id: str | None = None,
+    formats: Formats = XML,
+    charging: str | None = None,
+) -> Request:
     """The request as its receiver reads it."""
     dialog = Dialog("call", "ours", "theirs", "sip:ann@example.com", "sip:bob@example.com", "sip:bob@192.0.2.7")
     outgoing = notify_request(
-        dialog, notice, entity, package=PACKAGE, event_id=id, formats=formats, contact="<sip:192.0.2.1>"
+        dialog,
+        notice,
+        entity,
+        package=PACKAGE,
+        event_id=id,
+        formats=formats,
+        contact="<sip:192.0.2.1>",
+        charging=charging,
     )
     request = parse(outgoing.written("SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1"))
     assert isinstance(request, Request)
@@ -68,6 +82,12 @@ def test_what_is_withheld_is_its_tag_alone_rfc5839_6_2() -> None:
     request = notify(Notice(Substate.ACTIVE, None, 90, None, "old", withheld="tag"))
     assert request.headers.get("SIP-ETag") == "tag"
     assert request.body == b""
+
+
+def test_a_charging_vector_goes_along_where_it_may_rfc7315_5_6() -> None:
+    notice = Notice(Substate.ACTIVE, None, 90, VIEW, "tag")
+    assert notify(notice, charging="icid-value=x").headers.get("P-Charging-Vector") == "icid-value=x"
+    assert "P-Charging-Vector" not in notify(notice).headers
 
 
 def test_agreed_rates_are_told_rfc6446_4_2() -> None:

@@ -33,6 +33,8 @@ RATES = st.none() | st.decimals("0.0000000001", "99.9999999999", places=10).map(
         quenched=st.booleans(),
         quirks=st.sampled_from(Quirks),
         processing=st.sampled_from([None, "aggregate"]),
+        identity=st.sampled_from([None, "sip:bob@example.com"]),
+        charging=st.sampled_from([None, 'icid-value="Ay=02";orig-ioi=x.example']),
     )
 )
 def test_terms_come_back_from_the_journal_as_they_were(terms: Terms) -> None:

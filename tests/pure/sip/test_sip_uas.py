@@ -177,6 +177,14 @@ def test_another_scheme_is_a_416_and_a_malformed_uri_a_400() -> None:
     assert refusal(a_request(uri="sip:alice@example.com;;")).status == 400
 
 
+def test_a_scheme_that_is_supported_names_no_host() -> None:
+    """§8.2.2.1."""
+    server = replace(SERVER, schemes=("sip", "sips", "tel"))
+    assert inspect(a_request(uri="TEL:+1-201-555-0123"), server) is None
+    assert inspect(a_request(uri="sip:alice@elsewhere.org"), server) is not None
+    assert inspect(a_request(uri="mailto:alice@example.com"), server) is not None
+
+
 def test_a_uri_of_another_host_is_a_404_and_at_its_last_hop_a_483() -> None:
     """§8.2.2.1, §16.3."""
     assert refusal(a_request(uri="sip:alice@elsewhere.org")).status == 404
