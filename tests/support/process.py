@@ -103,14 +103,14 @@ class ServerProcess:
             self.kill()
 
 
-def free_port() -> int:
-    """A port that is free for UDP and TCP at this moment."""
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port of the host that is free for UDP and TCP at this moment."""
     while True:
         with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-            stream.bind(("127.0.0.1", 0))
+            stream.bind((host, 0))
             port: int = stream.getsockname()[1]
             try:
-                datagrams.bind(("127.0.0.1", port))
+                datagrams.bind((host, port))
             except OSError:
                 continue
             return port

@@ -1,0 +1,72 @@
+"""Kamailio in front of a server process: the proxy and registrar of phones that the server has no passwords of.
+
+SIPp is the phone. It comes by UDP or TCP to Kamailio, which goes on by UDP or TCP: all four ways.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.kamailio import HOST, PASSWORDS, PHONES, Kamailio
+from tests.support.process import ServerProcess
+from tests.support.programs import KAMAILIO, SIPP, needs
+from tests.support.sipp import Sipp, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OWNER, WATCHER = "sip:ann@example.com", "sip:bob@example.com"
+WHO = {"owner": "ann@example.com", "watcher": "bob@example.com", "user": "bob"}
+LOGIN = ("-au", "bob", "-ap", PASSWORDS["bob"])
+CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ann Example\r\nTEL;X-LEVEL=public:+1-555-0100\r\nEND:VCARD\r\n"
+NUMBERS = (f"+1-555-02{number:02}" for number in itertools.count())
+"""Ann's next ones."""
+
+pytestmark = needs(KAMAILIO, SIPP)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One that believes Kamailio, and knows Ann's password only."""
+    folder = tmp_path_factory.mktemp("server")
+    server = ServerProcess(folder, SIP__TRUSTED_PEERS=HOST)
+    server.command("user", "add", OWNER, "--password", "annpw")
+    (folder / "ann.vcf").write_text(CARD)
+    with server:
+        server.command("card", "import", str(folder / "ann.vcf"), OWNER)
+        server.command("approve", OWNER, WATCHER)
+        yield server
+        assert server.stop() == 0
+
+
+@pytest.fixture(scope="module", params=["udp", "tcp"], ids=["udp-inside", "tcp-inside"])
+def kamailio(
+    request: pytest.FixtureRequest, server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kamailio]:
+    with Kamailio(tmp_path_factory.mktemp("kamailio"), server.sip, request.param) as kamailio:
+        yield kamailio
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"], ids=["udp-outside", "tcp-outside"])
+def test_a_phone_behind_kamailio_is_who_kamailio_says_and_is_told_along_the_route(
+    kamailio: Kamailio, server: ServerProcess, tmp_path: Path, transport: str
+) -> None:
+    with Sipp("proxied", kamailio.address, tmp_path, *LOGIN, transport=transport, host=PHONES, **WHO) as sipp:
+        sipp.until("CSeq: 2 NOTIFY", 2)  # it came, and was answered
+        server.command("card", "set", OWNER, f"TEL:{next(NUMBERS)}")
+        sipp.finish()
+    watchers = {each["watcher"] for each in json.loads(server.command("relations", OWNER, "--json"))}
+    assert watchers == {WATCHER}, "Bob, although the phone claimed to be Ann"
+    assert "Traceback" not in server.log
+
+
+def test_the_word_of_a_phone_for_itself_counts_for_nothing_without_kamailio(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    messages = walk("claimed", server.sip, tmp_path, host=PHONES, **WHO)
+    assert "SIP/2.0 401 Unauthorized" in messages
