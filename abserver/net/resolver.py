@@ -85,8 +85,9 @@ class Resolver:
         self._lookups: dict[str, asyncio.Future[list[str]]] = {}
         self._until: dict[str, float] = {}
 
-    async def locate(self, uri: str, supported: Collection[Transport], usable: Callable[[Address], bool]) -> Hop:
-        """The hop for a request to `uri`: the first in the order of RFC 3263 that is `usable`. Raises Unresolvable.
+    async def locate(self, uri: str, supported: Collection[Transport], usable: Callable[[Address], bool]) -> list[Hop]:
+        """The hops for a request to `uri`, those that are `usable`, in the order of RFC 3263. Raises Unresolvable if
+        there is none.
 
         The lot among servers of one priority is drawn anew each time, though the answers are kept.
         """
@@ -96,10 +97,10 @@ class Resolver:
             while True:
                 questions = locating.send(await self._ask(questions))
         except StopIteration as found:
-            for hop in found.value:
-                if usable(hop.address):
-                    return cast("Hop", hop)
-            raise Unresolvable("no usable address") from None
+            hops = [hop for hop in cast("list[Hop]", found.value) if usable(hop.address)]
+            if not hops:
+                raise Unresolvable("no usable address") from None
+            return hops
         except (SipSyntaxError, Unlocatable) as error:
             raise Unresolvable(str(error)) from error
 

@@ -17,6 +17,7 @@ from abserver.net.connections import Connections, StreamLimits
 from abserver.net.listeners import bind_sip, bound_address
 from abserver.net.load import LoadMeter
 from abserver.net.stream import StreamShell
+from abserver.net.trails import Attempt
 from abserver.net.udp import UdpSocket
 from abserver.net.ways import Ways
 from abserver.ports import Answered, RequestHandler, SendFailure
@@ -31,6 +32,7 @@ from abserver.sip.uas import Capabilities, inspect, make_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+    from abserver.net.trails import Trail
     from abserver.sip.effects import Effect, TransactionId
     from abserver.sip.errors import SipSyntaxError
     from abserver.sip.gate import Gate
@@ -168,6 +170,8 @@ class SipDriver:
             elif isinstance(effect, ResponseReceived):
                 if effect.response.status >= 200:
                     self._tell(effect.transaction_id, effect.response)
+                else:
+                    self._hear(effect.transaction_id)
             elif isinstance(effect, RequestReceived):
                 self._serve(effect.transaction_id, effect.request, effect.flow)
             elif isinstance(effect, TimedOut):
@@ -203,6 +207,12 @@ class SipDriver:
         answered = self._answered.pop(transaction_id, None)
         if answered is not None:
             self._call(answered, outcome)
+
+    def _hear(self, transaction_id: TransactionId) -> None:
+        """A provisional response came: nothing but that the hop is there."""
+        answered = self._answered.get(transaction_id)
+        if isinstance(answered, Attempt):
+            answered.heard = True
 
     def _call(self, answered: Answered, outcome: Response | SendFailure) -> None:
         try:
@@ -265,16 +275,37 @@ class SipDriver:
         way = self._ways.known(outgoing, flow)
         if way is not None:
             self._send_on(way, outgoing, answered)
-        else:
-            self._ways.find(outgoing, came_on=flow, found=lambda way: self._send_on(way, outgoing, answered))
-
-    def _send_on(self, way: Flow | None, request: Outgoing, answered: Answered) -> None:
-        if way is None:
-            self._loop.call_soon(self._fail, answered)
             return
+
+        def found(way: Flow | None, trail: Trail | None) -> None:
+            if way is None:
+                self._loop.call_soon(self._fail, answered)
+            elif trail is None:
+                self._send_on(way, outgoing, answered)
+            else:
+                self._send_on(way, outgoing, Attempt(trail, outgoing, flow, answered, self._try_next))
+
+        self._ways.find(outgoing, came_on=flow, found=found)
+
+    def _send_on(self, way: Flow, request: Outgoing, answered: Answered) -> None:
         transaction_id, effects = self._endpoint.send(request, way, self._loop.time())
         self._answered[transaction_id] = answered
         self._execute(effects)
+
+    def _try_next(self, failed: Attempt, outcome: Response | SendFailure) -> None:
+        """Send the request to the next hop if one failed (RFC 3263 §4.3), in a transaction of its own; without another
+        hop, what became of it at the last one is the outcome."""
+        if self._stopping or not failed.trail.fails(outcome, self._loop.time(), heard=failed.heard):
+            failed.answered(outcome)
+            return
+
+        def found(way: Flow | None) -> None:
+            if way is None:
+                self._call(failed.answered, outcome)
+            else:
+                self._send_on(way, failed.request, failed.again())
+
+        self._ways.follow(failed.trail, failed.request, came_on=failed.came_on, found=found)
 
     def _fail(self, answered: Answered) -> None:
         if not self._stopping:

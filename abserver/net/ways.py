@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from abserver.net.listeners import is_wildcard, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
+from abserver.net.trails import FailedHops, Trail
+from abserver.ports import SendFailure
 from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
     Found = Callable[[Flow | None], None]
     """Told once: the flow, or None when the next hop cannot be reached. Maybe at once, maybe later."""
+    FoundFirst = Callable[[Flow | None, Trail | None], None]
+    """Told once: the flow as above, and the trail that goes on to other hops, if there may be some."""
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +64,7 @@ class Ways:
         self._connecting: dict[Address, list[tuple[Flow | None, Found]]] = {}
         """Who waits for a connection, each with the UDP flow that it would do with."""
         self._refusals: dict[Address, float] = {}
+        self._failed = FailedHops()
 
     def add_datagrams(self, datagrams: UdpSocket) -> None:
         """A UDP socket of ours."""
@@ -89,17 +94,17 @@ class Ways:
         flow = self._known.get((request.next_hop, came_on.local if came_on else None))
         return None if flow is None or is_large(request) else flow
 
-    def find(self, request: Outgoing, *, came_on: Flow | None, found: Found) -> None:
+    def find(self, request: Outgoing, *, came_on: Flow | None, found: FoundFirst) -> None:
         """Find the flow for a request of which it is not `known`."""
         try:
             target = target_of(request.next_hop)
         except Unresolvable as error:
             log.info("request has nowhere to go", extra={"next_hop": request.next_hop, "why": str(error)})
-            found(None)
+            found(None, None)
             return
         if target.numeric:
             self._learn(request, target, came_on)
-            self._choose(request, target.transport, target.address, came_on, found)
+            self._choose(request, target.transport, target.address, came_on, lambda flow: found(flow, None))
         else:
             self._spawn(self._look_up(request, came_on, found))
 
@@ -110,14 +115,31 @@ class Ways:
                 self._known.clear()
             self._known[request.next_hop, came_on.local if came_on else None] = datagrams.flow_to(target.address)
 
-    async def _look_up(self, request: Outgoing, came_on: Flow | None, found: Found) -> None:
+    async def _look_up(self, request: Outgoing, came_on: Flow | None, found: FoundFirst) -> None:
         try:
-            hop = await self._resolver.locate(request.next_hop, self._transports(), self._reaches)
+            hops = await self._resolver.locate(request.next_hop, self._transports(), self._reaches)
         except Unresolvable:
             log.info("host not found", extra={"next_hop": request.next_hop})
-            found(None)
+            found(None, None)
         else:
-            self._choose(request, hop.transport, hop.address, came_on, found)
+            trail = Trail(hops, self._failed, asyncio.get_running_loop().time())
+            self.follow(trail, request, came_on=came_on, found=lambda flow: found(flow, trail))
+
+    def follow(self, trail: Trail, request: Outgoing, *, came_on: Flow | None, found: Found) -> None:
+        """Find the flow to the next hop of a trail, and pass over hops that no connection can be had to."""
+        hop = trail.next(asyncio.get_running_loop().time())
+        if hop is None:
+            found(None)
+            return
+
+        def tried(flow: Flow | None) -> None:
+            if flow is None:
+                trail.fails(SendFailure.UNREACHABLE, asyncio.get_running_loop().time(), heard=False)
+                self.follow(trail, request, came_on=came_on, found=found)
+            else:
+                found(flow)
+
+        self._choose(request, hop.transport, hop.address, came_on, tried)
 
     def _choose(
         self, request: Outgoing, transport: Transport, remote: Address, came_on: Flow | None, found: Found

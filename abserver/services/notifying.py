@@ -23,7 +23,6 @@ from abserver.services.sweeping import Sweeper
 from abserver.services.windows import Windows
 from abserver.sip.codec import UnreadHeaders
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.headers import parse_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -282,9 +281,8 @@ def _outcome(answer: Response | SendFailure) -> tuple[int | None, float | None]:
 
 
 def _retry_after(response: Response) -> float | None:
-    """Seconds of a Retry-After; a comment or parameters may follow the number (RFC 3261 §20.33)."""
-    value = response.headers.get("Retry-After")
+    """Seconds of a Retry-After; one that is malformed is none."""
     try:
-        return None if value is None else float(parse_seconds(value.split(";")[0].split("(")[0].strip()))
+        return response.retry_after
     except SipSyntaxError:
         return None

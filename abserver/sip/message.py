@@ -187,6 +187,12 @@ class _Typed:
         return None if value is None else parse_seconds(value)
 
     @property
+    def retry_after(self) -> int | None:
+        """Seconds; a comment or parameters may follow the number (§20.33)."""
+        value = self.headers.get("Retry-After")
+        return None if value is None else parse_seconds(value.partition(";")[0].partition("(")[0].strip())
+
+    @property
     def content_type(self) -> MediaType | None:
         value = self.headers.get("Content-Type")
         return None if value is None else MediaType.parse(value)

@@ -82,8 +82,8 @@ BOTH = frozenset({Transport.UDP, Transport.TCP})
 
 
 async def address_of(lookups: Resolver, name: str, *, ipv4_only: bool = False) -> Address:
-    hop = await lookups.locate(f"sip:{name}", BOTH, lambda address: not ipv4_only or ":" not in address.host)
-    return hop.address
+    hops = await lookups.locate(f"sip:{name}", BOTH, lambda address: not ipv4_only or ":" not in address.host)
+    return hops[0].address
 
 
 async def test_one_lookup_serves_all_who_ask_and_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

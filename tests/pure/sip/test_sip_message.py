@@ -74,6 +74,15 @@ def request(*fields: tuple[str, str]) -> Request:
     return Request("SUBSCRIBE", "sip:bob@example.com", Headers(fields))
 
 
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("18000;duration=3600", 18000), ("120 (I'm in a meeting)", 120), ("5", 5), (None, None)],
+)
+def test_retry_after_is_seconds_whatever_follows(value: str | None, seconds: int | None) -> None:
+    """§20.33, its examples."""
+    assert Response(503, "x", Headers([("Retry-After", value)] if value else [])).retry_after == seconds
+
+
 def test_typed_fields_of_a_message() -> None:
     message = request(
         ("Via", "SIP/2.0/UDP a;branch=z9hG4bK1, SIP/2.0/UDP b;branch=z9hG4bK2"),
