@@ -7,7 +7,8 @@ What is added to uvicorn:
   100-continue`, RFC 9110 §10.1.1), the connection closes after the answer. It closes gently (RFC 9112 §9.6): our side
   first, so that unread bytes do not make the system throw the answer away.
 - A connection that rests between requests is closed in time, whatever bytes it dribbles.
-- An offer to upgrade to a protocol that is not spoken here is ignored (RFC 9110 §7.8).
+- An offer to change to another protocol is shown to whoever speaks it at that path, and is ignored where nobody does
+  (RFC 9110 §7.8). A connection that changes is not counted here any more, and has the bounds of its new protocol.
 - An answer leaves at once. uvicorn writes head and body one after the other, and the system would keep the body back
   until the head is acknowledged, 40 ms later; asyncio sees to that for sockets which tell their protocol only.
 
@@ -16,7 +17,6 @@ uvicorn sends `100 Continue` when the application first asks for the body, so af
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import logging
 import socket
@@ -26,19 +26,19 @@ from typing import TYPE_CHECKING, Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from xcap.http.exchange import Exchange, overloaded, upgrade_required
+from xcap.http.upgrading import Offer, Refusal, Switch
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import asyncio
+    from collections.abc import Callable, Sequence
 
     from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
     from xcap.http.limits import HttpLimits
-    from xcap.http.message import Event, Receive, Scope, Send
-
-    AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+    from xcap.http.upgrading import Upgrades
 
 log = logging.getLogger(__name__)
-
-_CLOSE = (b"connection", b"close")
 
 
 class _Reading(enum.Enum):
@@ -47,6 +47,7 @@ class _Reading(enum.Enum):
     NOTHING = "no byte of a (further) request has come"
     HEAD = "the request line or a header field"
     BODY = "after the header fields, before the end of the body"
+    NO_MORE = "the connection is another protocol's"
 
 
 class _Refused(Exception):
@@ -56,9 +57,10 @@ class _Refused(Exception):
 class Connection(HttpToolsProtocol):
     """One connection."""
 
-    def __init__(self, *args: Any, limits: HttpLimits, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, limits: HttpLimits, upgrades: Upgrades, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.limits = limits
+        self._upgrades = upgrades
         self._reading = _Reading.NOTHING
         self._head = 0
         self._leftover = 0
@@ -79,7 +81,7 @@ class Connection(HttpToolsProtocol):
         if at.family in (socket.AF_INET, socket.AF_INET6):
             at.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections:
-            self.app = _overloaded
+            self.app = overloaded
         self._set_timer(self.limits.head_time, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -94,7 +96,7 @@ class Connection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            self._ignore_offer(data[offer.args[0] :])
+            self._take_offer(data[offer.args[0] :])
         except httptools.HttpParserError:
             self.refuse(HTTPStatus.BAD_REQUEST)
         self._rest()
@@ -137,6 +139,52 @@ class Connection(HttpToolsProtocol):
         self._reading = _Reading.NOTHING
         super().on_message_complete()
 
+    def _take_offer(self, rest: bytes) -> None:
+        """Change to another protocol, if the offer is taken; `rest` is what came after it."""
+        answer = self._answer_to_offer()
+        if answer is None:
+            self._ignore_offer(rest)
+        elif isinstance(answer, Switch):
+            self._switch(answer, rest)
+        else:
+            self._refuse_offer(answer)
+
+    def _answer_to_offer(self) -> Switch | Refusal | None:
+        """What is said to it: nothing while other requests are being answered, for their answers come first."""
+        busy = self._latest is not None and not self._latest.response_complete
+        has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+        upgrade = self._upgrades.get(self._path())
+        if upgrade is None or busy or has_body or self.app is overloaded or self.parser.get_http_version() != "1.1":
+            return None
+        host = self.client[0] if self.client else ""
+        return upgrade(Offer(self.parser.get_method(), self.headers, host, self.scheme == "https"))
+
+    def _path(self) -> bytes:
+        """The path of the request's target; empty if it has none."""
+        try:
+            return httptools.parse_url(self.url).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return b""
+
+    def _switch(self, switch: Switch, rest: bytes) -> None:
+        self._unset_timer()
+        self.connections.discard(self)
+        self._reading = _Reading.NO_MORE
+        self.transport.write(_head(HTTPStatus.SWITCHING_PROTOCOLS, switch.fields))
+        protocol = switch.protocol()
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+        if rest:
+            protocol.data_received(rest)
+
+    def _refuse_offer(self, refusal: Refusal) -> None:
+        log.info("request refused", extra={"peer": self.client and self.client[0], "status": refusal.status.value})
+        self._unset_timer()
+        body = f"{refusal.reason or refusal.status.phrase}\n".encode()
+        own = ("Connection", "close"), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))
+        self.transport.write(_head(refusal.status, (*refusal.fields, *own)) + body)
+        self.close_gently()
+
     def _ignore_offer(self, rest: bytes) -> None:
         """Read the request anew as if it had no Upgrade: the parser has stopped there, even before a body."""
         method = self.parser.get_method()
@@ -153,6 +201,9 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._current = cycle
+        path = cycle.scope["raw_path"]
+        if path in self._upgrades and path != b"/" and app is not overloaded:  # at the root there may be more than that
+            app = upgrade_required
         super()._start_asgi_task(cycle, Exchange(self, cycle, app))  # type: ignore[arg-type]  # ASGI in other words
 
     def on_response_complete(self) -> None:
@@ -256,78 +307,6 @@ class Connection(HttpToolsProtocol):
             self._timer = None
 
 
-class _BodyTooLarge(Exception):
-    pass
-
-
-class _BodyTooSlow(Exception):
-    pass
-
-
-class Exchange:
-    """The application with one request: the body ends within its bounds, and the answer says if the connection does."""
-
-    __slots__ = ("_announced", "_app", "_connection", "_cycle", "_limits", "_size")
-
-    def __init__(self, connection: Connection, cycle: RequestResponseCycle, app: AsgiApp) -> None:
-        self._connection = connection
-        self._cycle = cycle
-        self._app = app
-        self._limits = connection.limits
-        self._announced = 0
-        self._size = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # the parser has seen to it that the length is a number
-        self._announced = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-        if self._announced > self._limits.body:
-            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            return
-        try:
-            await self._app(scope, self._receive, self._send)
-        except _BodyTooLarge:
-            await self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        except _BodyTooSlow:
-            await self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-
-    async def _receive(self) -> Event:
-        cycle = self._cycle
-        if cycle.more_body and not cycle.response_complete:
-            try:
-                async with asyncio.timeout(self._limits.body_pause):
-                    message: Event = await cycle.receive()  # type: ignore[assignment]  # a TypedDict of uvicorn's
-            except TimeoutError:
-                raise _BodyTooSlow from None
-        else:  # the end of the body is here, or the disconnect is what is left to wait for
-            message = await cycle.receive()  # type: ignore[assignment]
-        self._size += len(message.get("body", b""))
-        if self._size > self._limits.body:
-            raise _BodyTooLarge
-        return message
-
-    async def _send(self, message: Event) -> None:
-        cycle = self._cycle
-        if cycle.response_started:
-            await cycle.send(message)  # type: ignore[arg-type]
-            return
-        if cycle.more_body and (cycle.waiting_for_100_continue or self._announced > self._limits.leftover):
-            others = [field for field in message["headers"] if field[0] != _CLOSE[0]]
-            message = {**message, "headers": [*others, _CLOSE]}
-        await cycle.send(message)  # type: ignore[arg-type]
-        self._connection.answer_begins(cycle)
-
-    async def _refuse(self, status: HTTPStatus) -> None:
-        """A plain answer that ends the connection, since a body may still be on its way."""
-        if not self._cycle.response_started:
-            await _plain(self._send, status)
-
-
-async def _overloaded(scope: Scope, receive: Receive, send: Send) -> None:
-    await _plain(send, HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", b"10"))
-
-
-async def _plain(send: Send, status: HTTPStatus, *fields: tuple[bytes, bytes]) -> None:
-    body = f"{status.phrase}\n".encode()
-    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body)), _CLOSE, *fields]
-    await send({"type": "http.response.start", "status": status.value, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _head(status: HTTPStatus, fields: Sequence[tuple[str, str]]) -> bytes:
+    lines = (f"{name}: {value}\r\n" for name, value in fields)
+    return f"HTTP/1.1 {status.value} {status.phrase}\r\n{''.join(lines)}\r\n".encode()

@@ -19,15 +19,24 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterator, Sequence
 
-    from xcap.http.connection import AsgiApp
+    from xcap.http.exchange import AsgiApp
     from xcap.http.tls import Tls
+    from xcap.http.upgrading import Upgrades
 
 
 class HttpServer:
     """Serves one application, from `start` to `stop`."""
 
-    def __init__(self, app: AsgiApp, *, limits: HttpLimits | None = None, tls: Tls | None = None) -> None:
-        self._server = _Server(_config(app, limits or HttpLimits(), tls))
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        limits: HttpLimits | None = None,
+        tls: Tls | None = None,
+        upgrades: Upgrades | None = None,
+    ) -> None:
+        """upgrades: the other protocols on this listener, by path."""
+        self._server = _Server(_config(app, limits or HttpLimits(), tls, upgrades or {}))
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
@@ -44,9 +53,9 @@ class HttpServer:
             self._task = None
 
 
-def _config(app: AsgiApp, limits: HttpLimits, tls: Tls | None) -> uvicorn.Config:
+def _config(app: AsgiApp, limits: HttpLimits, tls: Tls | None, upgrades: Upgrades) -> uvicorn.Config:
     def http(*args: Any, **kwargs: Any) -> Connection:
-        return Connection(*args, limits=limits, **kwargs)
+        return Connection(*args, limits=limits, upgrades=upgrades, **kwargs)
 
     config = uvicorn.Config(
         app,

@@ -26,9 +26,10 @@ from xcap.storage.memory import MemoryCredentialStore, MemoryDocumentStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from xcap.http.connection import AsgiApp
+    from xcap.http.exchange import AsgiApp
     from xcap.http.limits import HttpLimits
     from xcap.http.tls import Tls
+    from xcap.http.upgrading import Upgrades
     from xcap.ports import DocumentStore
 
 NOTES = ApplicationUsage(
@@ -103,11 +104,13 @@ async def any_server(storage: str | None) -> AsyncIterator[Server]:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: AsgiApp, *, limits: HttpLimits | None = None, tls: Tls | None = None) -> AsyncIterator[int]:
+async def listening(
+    app: AsgiApp, *, limits: HttpLimits | None = None, tls: Tls | None = None, upgrades: Upgrades | None = None
+) -> AsyncIterator[int]:
     """Serve on a loopback port; the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     port: int = listener.getsockname()[1]
-    serving = HttpServer(app, limits=limits, tls=tls)
+    serving = HttpServer(app, limits=limits, tls=tls, upgrades=upgrades)
     await serving.start([listener])
     try:
         yield port

@@ -18,7 +18,7 @@ from xcap.http.listener import HttpServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from xcap.http.connection import AsgiApp
+    from xcap.http.exchange import AsgiApp
     from xcap.http.message import Receive, Scope, Send
 
 
