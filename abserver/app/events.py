@@ -69,7 +69,7 @@ def _udp_contact(local: Address) -> str:
 
 @functools.cache
 def _contact(transport: Transport, local: Address) -> str:
-    return f"<sip:{local};transport={transport.value.lower()}>"
+    return f"<sip:{local};transport={transport.parameter}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.library import Library
 from abserver.app.logins import Logins
 from abserver.app.stores import open_stores
+from abserver.app.websockets import websocket_upgrades
 from abserver.bus.local import LocalBus
 from abserver.domain.usages import all_usages
 from abserver.events.contact_card import PACKAGE
@@ -30,7 +31,7 @@ from abserver.services.subscribing import CAPABILITIES
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
 
     from abserver.app.stores import Stores
     from abserver.config import Settings
@@ -88,7 +89,9 @@ class Server:
         changes = CardChanges(bus.publish, rests_on=events.authorizer.rests_on, edited=events.relating.edited)
         bus.subscribe_changes(changes.changed)
         http = HttpServer(
-            http_side(settings, stores, library, events.computed, bus, logins, clock), tls=self._certificate
+            http_side(settings, stores, library, events.computed, bus, logins, clock),
+            tls=self._certificate,
+            upgrades=websocket_upgrades(settings.sip, sip.websockets),
         )
 
         # Stopping goes the other way: no more input, no more NOTIFYs, then all that is left is written.
@@ -100,7 +103,13 @@ class Server:
         started.push_async_callback(sip.stop)
         await http.start([listener])
         started.push_async_callback(http.stop)
-        self.ready = (*(f"sip {each}" for each in sip.ready), place)
+        started.push_async_callback(sip.websockets.stop)
+        self.ready = (*(f"sip {each}" for each in sip.ready), *self._websockets(bound_address(listener)), place)
+
+    def _websockets(self, listener: Address) -> Sequence[str]:
+        """The line of the WebSockets, if there are any."""
+        path = self._settings.sip.websocket_path
+        return [f"sip {'wss' if self._certificate else 'ws'} {listener}{path}"] if path else []
 
     def _spawn(self, started: contextlib.AsyncExitStack, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
@@ -194,7 +203,8 @@ def choices_of(settings: Settings) -> Choices:
 
 def own_hosts(settings: Settings) -> frozenset[str] | None:
     """The hosts that a Request-URI for us may name: our domains and listeners; None if we listen everywhere."""
-    listeners = [each.host for each in (*settings.sip.udp, *settings.sip.tcp)]
+    sip = settings.sip
+    listeners = [each.host for each in (*sip.udp, *sip.tcp, *([settings.http.listen] if sip.websocket_path else ()))]
     if any(ipaddress.ip_address(each).is_unspecified for each in listeners):
         return None
     return frozenset({*(each.strip("[]") for each in settings.server.domains), *listeners})

@@ -24,9 +24,11 @@ from abserver.config.values import (
     Listener,
     Listeners,
     Networks,
+    Origins,
     Realm,
     RootUri,
     StorageUrl,
+    UrlPath,
     UserAliases,
     XcapRoot,
     Xuis,
@@ -112,6 +114,16 @@ class SipSettings(_Section):
     name_servers: Listeners = ()
     """Name servers that are asked where a host or domain is to be reached (RFC 3263), each `host:port` with a numeric
     host. Empty: those of the system."""
+
+    websocket_path: UrlPath = "/sip"
+    """Path on the HTTP listener at which web browsers connect by WebSocket (RFC 7118): `ws://HOST:PORT/sip`, or `wss:`
+    where the listener has a certificate. They are taken at `/` too, which is what many such clients are configured
+    with. Empty: no SIP over WebSocket."""
+
+    websocket_origins: Origins = ()
+    """Origins of the web pages that may connect by WebSocket, such as `https://phone.example.com`. Empty: pages from
+    anywhere. Neither cookies nor addresses count as a login there, so a page gets nothing without the user's
+    password."""
 
     @field_validator("tcp")
     @classmethod

@@ -41,9 +41,11 @@ __all__ = [
     "Listener",
     "Listeners",
     "Networks",
+    "Origins",
     "Realm",
     "RootUri",
     "StorageUrl",
+    "UrlPath",
     "UserAliases",
     "XcapRoot",
     "Xuis",
@@ -54,12 +56,28 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _AUID = re.compile(r"[^\s/=,?#%]+")
 _SOME_USER = "sip:alice@example.com"
 _SOME_AUID = "org.abserver.contact-card"
+_PATH = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+_ORIGIN = re.compile(r"https?://[^\s/?#]+")
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
 
 
 def parse_address(value: object) -> Address:
     """An address to listen at, from `host:port`; IPv6 in brackets, port 0 lets the system choose."""
     return value if isinstance(value, Address) else Address(*parse_host_port(value, example=5060))
+
+
+def parse_path(value: object) -> str:
+    """The path of a URL, without a slash at its end; empty text is none."""
+    if value and not _PATH.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is no path; write it like '/sip'")
+    return str(value)
+
+
+def parse_origin(value: object) -> str:
+    """The origin of web pages as browsers tell it (RFC 6454 §6.2), in lower case."""
+    if not _ORIGIN.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is no origin; write it like 'https://example.com', without a slash at its end")
+    return str(value).lower()
 
 
 def parse_storage_url(value: object) -> str:
@@ -141,6 +159,8 @@ def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
 
 Listener = Annotated[Address, PlainValidator(parse_address)]
 Listeners = Annotated[tuple[Listener, ...], BeforeValidator(split), AfterValidator(_each_once)]
+UrlPath = Annotated[str, PlainValidator(parse_path)]
+Origins = Annotated[tuple[Annotated[str, PlainValidator(parse_origin)], ...], BeforeValidator(split)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]

@@ -20,6 +20,7 @@ from abserver.net.stream import StreamShell
 from abserver.net.trails import Attempt
 from abserver.net.udp import UdpSocket
 from abserver.net.ways import Ways
+from abserver.net.websocket import WebSocketShell
 from abserver.ports import Answered, RequestHandler, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit
 from abserver.sip.endpoint import Endpoint
@@ -94,6 +95,8 @@ class SipDriver:
             received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
         )
         self._streams = StreamShell(self._connections)
+        self.websockets = WebSocketShell(self._connections)
+        """Takes over connections of an HTTP listener; closed by `stop`, if not before."""
         self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
         self._meter = None if gate is None else LoadMeter(gate, lambda: len(self._tasks), waiting, self._ways.delay)
         self._answered: dict[TransactionId, Answered] = {}
@@ -135,6 +138,7 @@ class SipDriver:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._streams.stop()
+        await self.websockets.stop()
         self._ways.close()
         if self._timer is not None:
             self._timer.cancel()

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from abserver.domain.identity import ANONYMOUS, NOBODYS_DOMAINS, Identities, InvalidAor, Watcher, domain_of, parse_aor
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import bare_host
+from abserver.sip.transport import WEBSOCKETS
 from abserver.sip.trusted_fields import ServedUser, SessionCase, asserted_identities
 from abserver.sip.uas import make_response
 from abserver.sip.uri import SipUri
@@ -105,8 +106,10 @@ class Authenticator:
         return self._challenge(request, stale=False)
 
     def trusts(self, flow: Flow) -> bool:
-        """Whether the peer is of our trust domain (RFC 3324 §2.3)."""
-        return bool(self._trusted_peers) and self._is_trusted(flow.remote.host)
+        """Whether the peer is of our trust domain (RFC 3324 §2.3). Nobody is by WebSocket: a trusted address there is
+        that of an HTTP proxy, which lets anybody's messages through.
+        """
+        return flow.transport not in WEBSOCKETS and self._is_trusted(flow.remote.host)
 
     def trusts_next_hop(self, uri: str, flow: Flow, *, recorded: bool) -> bool:
         """Whether a request that goes to `uri` first stays in our trust domain.
@@ -119,9 +122,11 @@ class Authenticator:
             ipaddress.ip_address(host)
         except ValueError:
             return recorded and self.trusts(flow)
-        return self.trusts(flow) if host == flow.remote.host else bool(self._trusted_peers) and self._is_trusted(host)
+        return self.trusts(flow) if host == flow.remote.host else self._is_trusted(host)
 
     def _is_trusted(self, host: str) -> bool:
+        if not self._trusted_peers:
+            return False
         trusted = self._trusted.get(host)
         if trusted is None:
             if len(self._trusted) == REMEMBERED_PEERS:
@@ -155,7 +160,7 @@ class Authenticator:
 
     async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
         user = user_of(credentials.username, self._domain_for(request))
-        source = None if self.trusts(flow) else source_of(flow.remote.host)
+        source = None if self._is_trusted(flow.remote.host) else source_of(flow.remote.host)
         started = self._clock.now()
         if held_back := self._held_back(request, flow, user, source):
             return held_back

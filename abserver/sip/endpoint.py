@@ -39,6 +39,7 @@ from abserver.sip.plain import read_plain
 from abserver.sip.server_transaction import ServerTransaction
 from abserver.sip.sources import Verdict
 from abserver.sip.timers import Agenda
+from abserver.sip.transport import WEBSOCKETS
 from abserver.sip.uas import check, make_response
 
 if TYPE_CHECKING:
@@ -345,7 +346,13 @@ class Endpoint:
 
 
 def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:
-    """Stamp the topmost Via with where the message came from, in its headers too."""
+    """Stamp the topmost Via with where the message came from, in its headers too.
+
+    Not on a WebSocket: responses need its connection and nothing else, and where that comes from, the addresses of HTTP
+    proxies among it, is not the client's business (RFC 7118 §5.3).
+    """
+    if flow.transport in WEBSOCKETS:
+        return via
     stamped = routing.stamp(via, flow.remote)
     _put_on_top(message, via, stamped)
     return stamped

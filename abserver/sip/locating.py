@@ -24,7 +24,8 @@ MAX_HOPS = 16
 
 
 class Unlocatable(Exception):
-    """The URI asks for what cannot be: a transport that we don't have, or one that its scheme forbids."""
+    """The URI asks for what cannot be: a transport that we don't have, or that its scheme forbids, or a host below
+    `.invalid`, for which no name server is to be asked (RFC 6761 §6.4, RFC 7118 §B.1)."""
 
 
 class Kind(enum.Enum):
@@ -104,6 +105,8 @@ def locate(
     if not wanted:
         raise Unlocatable("no such transport here")
     host = bare_host(uri.maddr or uri.host).rstrip(".").lower()
+    if f".{host}".endswith(".invalid"):
+        raise Unlocatable("a name that no host has, as of browsers")
     port = _default_port(default) if uri.port is None else uri.port
     if _is_numeric(host):
         return [Hop(default, Address(host, port))] if default in wanted else []

@@ -21,6 +21,15 @@ class Transport(enum.Enum):
         """Whether retransmission timers stay silent (RFC 3261 §17)."""
         return self is not Transport.UDP
 
+    @property
+    def parameter(self) -> str:
+        """What a URI names it by (RFC 3261 §19.1.1); `ws` is for secure WebSockets too (RFC 7118 §5.2)."""
+        return "ws" if self is Transport.WSS else self.value.lower()
+
+
+WEBSOCKETS = (Transport.WS, Transport.WSS)
+"""Those by which only clients open connections, maybe through HTTP proxies (RFC 7118)."""
+
 
 class Address(NamedTuple):
     """A numeric host, IPv6 without brackets, and a port."""

@@ -76,7 +76,7 @@ class Abserver:
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout is not None
-                ready = [process.stdout.readline() for _ in ("udp", "tcp", "http")]
+                ready = [process.stdout.readline() for _ in ("udp", "tcp", "ws", "http")]
                 assert all(" ready on " in each for each in ready), ready
                 sip, http = (re.findall(r"127\.0\.0\.1:[0-9]+", each)[0] for each in (ready[0], ready[-1]))
                 self.configure(http=http, sip=sip)

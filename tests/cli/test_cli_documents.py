@@ -220,7 +220,7 @@ class TestHttps:
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            root = [process.stdout.readline() for _ in range(3)][-1].split()[-1]
+            root = [process.stdout.readline() for _ in range(4)][-1].split()[-1]
             assert page(root, "first") == 200
             install("second", abserver.folder)
             process.send_signal(signal.SIGHUP)

@@ -58,10 +58,11 @@ def test_a_signal_stops_the_server_in_order_and_quietly(abserver: Abserver, numb
     line = [sys.executable, "-m", "abserver", "serve", "--config", str(abserver.config)]
     with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        ready = [process.stdout.readline() for _ in range(3)]
+        ready = [process.stdout.readline() for _ in range(4)]
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
     assert [each.split()[:4] for each in ready] == [
+        ["abserver:", "ready", "on", "sip"],
         ["abserver:", "ready", "on", "sip"],
         ["abserver:", "ready", "on", "sip"],
         ["abserver:", "ready", "on", "http"],

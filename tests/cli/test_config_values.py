@@ -173,3 +173,26 @@ def test_a_network_in_charging_records_is_a_token_or_empty() -> None:
 def test_one_domain_may_be_none() -> None:
     assert values.parse_one_domain("Example.COM") == "example.com"
     assert values.parse_one_domain("") is None
+
+
+@pytest.mark.parametrize("text", ["", "/", "/sip", "/phones/sip.v1"])
+def test_a_path_has_no_slash_at_its_end(text: str) -> None:
+    assert values.parse_path(text) == text
+
+
+@pytest.mark.parametrize("text", ["sip", "/sip/", "//", "/a b", "/sip?x", "/%2F", 5])
+def test_what_is_no_path_is_refused_with_an_example(text: object) -> None:
+    with pytest.raises(ValueError, match="write it like '/sip'"):
+        values.parse_path(text)
+
+
+def test_an_origin_is_read_in_lower_case() -> None:
+    assert values.parse_origin("https://Phone.Example.com:8443") == "https://phone.example.com:8443"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "*", "phone.example.com", "https://phone.example.com/", "wss://example.com", "null"]
+)
+def test_what_is_no_origin_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match=r"write it like .https://example\.com."):
+        values.parse_origin(text)

@@ -277,6 +277,13 @@ async def test_where_nobody_is_trusted_no_next_hop_is() -> None:
     assert not alone.trusts_next_hop("sip:10.9.7.7;lr", PROXY, recorded=True)
 
 
+@pytest.mark.parametrize("transport", [Transport.WS, Transport.WSS])
+async def test_nobodys_word_counts_by_websocket(transport: Transport) -> None:
+    """RFC 7118: the trusted address would be that of an HTTP proxy, behind which anybody may be."""
+    proxy = Flow(transport, Address("192.0.2.1", 80), PROXY.remote, 7)
+    await Bench().challenged(subscribe(P_Asserted_Identity=f"<{BOB}>"), proxy)
+
+
 async def test_an_asserted_identity_that_is_no_address_gets_400() -> None:
     with pytest.raises(SipSyntaxError):
         await Bench().authenticator.identify(subscribe(P_Asserted_Identity="<sip:example.com>"), PROXY)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-LISTENERS = 3
-"""SIP over UDP and TCP, HTTP."""
+LISTENERS = 4
+"""SIP over UDP, TCP and WebSocket, HTTP."""
 LIMIT = 60.0
 """Seconds that a command may take."""
 

@@ -474,3 +474,15 @@ def test_two_endpoints_understand_each_other() -> None:
     assert down.flow == back
     outcome = only(ResponseReceived, client.receive(down.data, UDP, 0.2))
     assert (outcome.transaction_id, outcome.response.status) == (transaction_id, 202)
+
+
+@pytest.mark.parametrize("transport", [Transport.WS, Transport.WSS])
+def test_a_via_stays_as_it_came_by_websocket_rfc7118_5_3(transport: Transport) -> None:
+    """No `received`, which would tell of HTTP proxies; the response needs its connection only."""
+    endpoint, flow = an_endpoint(), replace(TCP, transport=transport)
+    via = f"SIP/2.0/{transport.value} df7jal23ls0d.invalid;branch=z9hG4bKa;rport"
+    request = only(RequestReceived, endpoint.receive(wire(Via=via), flow, 0.0))
+    assert request.request.headers.get("Via") == via
+    answer = make_response(request.request, 200)
+    sent = only(Transmit, endpoint.respond(request.transaction_id, answer, 0.0))
+    assert (sent.flow, parse(sent.data).headers.get("Via")) == (flow, via)

@@ -133,3 +133,22 @@ def test_a_zone_with_any_number_of_servers_gives_a_bounded_number_of_hops() -> N
     many = tuple(Srv(0, 0, port, "a.example.com") for port in range(1, 100))
     zone: Mapping[tuple[Kind, str], Records] = {**HOST, (Kind.SRV, "_sip._udp.a.example.com"): many}
     assert len(hops_of("sip:a.example.com;transport=udp", zone)[0]) == MAX_HOPS
+
+
+@pytest.mark.parametrize(
+    "uri", ["sip:df7jal23ls0d.invalid", "sip:x.INVALID.;transport=tcp", "sip:invalid:5070", "sip:a.com;maddr=x.invalid"]
+)
+def test_no_name_server_is_asked_for_the_host_of_a_web_page(uri: str) -> None:
+    """RFC 7118 §B.1, RFC 6761 §6.4."""
+    with pytest.raises(Unlocatable):
+        next(locate(SipUri.parse(uri), ALL, lambda most: most))
+
+
+def test_nobody_is_connected_to_by_websocket() -> None:
+    """RFC 7118 §5.5 has NAPTR services for those who open such connections; servers don't."""
+    with pytest.raises(Unlocatable):
+        next(locate(SipUri.parse("sip:example.com;transport=ws"), ALL, lambda most: most))
+
+
+def test_a_host_may_end_in_the_letters_of_invalid() -> None:
+    assert hops_of("sip:notinvalid", {(Kind.A, "notinvalid"): ("192.0.2.1",)})[0] == [(UDP, "192.0.2.1", 5060)]
