@@ -23,7 +23,8 @@ from abserver.events.winfo.document import Row, Status, WatcherInfo, write
 from abserver.events.winfo.package import WATCHERINFO, winfo_of
 from abserver.events.winfo.table import Telling, Watchers, WatcherTable
 from abserver.services.watched import Sight
-from abserver.sip.headers import EventReason
+from abserver.services.winfo_filtering import Selected, WatcherFiltering
+from abserver.sip.headers import EventReason, Substate
 from abserver.sip.message import Response
 from abserver.sip.uas import make_response
 
@@ -76,6 +77,7 @@ class WatcherInfos:
         self._own: dict[Followed, WatcherTable] = {}
         """The tables of those who see their own row."""
         self._tellings: dict[Followed, Telling] = {}
+        self._filtering = WatcherFiltering(self._timed)
         inner.server.followers.listen(self._inner_came_or_went)
         followers.listen(self._came_or_went)
 
@@ -106,6 +108,7 @@ class WatcherInfos:
         if not followed.living:
             self._tellings.pop(followed, None)
             self._own.pop(followed, None)
+            self._filtering.forget(followed)
         if not self.followers.by(owner, Watcher(Aor(owner))):
             self._tables.pop(owner, None)
             self._suspects.pop(owner, None)
@@ -190,10 +193,14 @@ class WatcherInfos:
                 return True
         if table is None:
             return False
-        if followed.settled is None:  # a SUBSCRIBE: everything is to be told
+        asked = followed.settled is None
+        if asked:  # a SUBSCRIBE: everything is to be told
             self._telling(followed).start_over()
         followed.settled = table
-        followed.machine.set_active(table.state())
+        asked = asked or followed.machine.behind or followed.machine.standing is not Substate.ACTIVE
+        held_to = self._filtering.held_to(followed, table.state(), asked=asked)
+        if held_to is not None:
+            followed.machine.set_active(held_to)
         return True
 
     def _bring_up_to_date(self, table: WatcherTable | None, owner: Owner) -> None:
@@ -229,19 +236,24 @@ class WatcherInfos:
         """There is none."""
 
     def entity(self, followed: Followed, notice: Notice) -> Entity | None:
-        """The watchers who are new to the subscriber, or all; nothing where nothing is shown or nothing is new."""
+        """The watchers who are new to the subscriber, or all that its filter selects, or all; nothing where nothing is
+        shown or nothing is new."""
+        telling, always = self._telling(followed), Quirks.BODY_ALWAYS in followed.terms.quirks
+        if isinstance(notice.view, Selected) and (always or not notice.unchanged):
+            return Entity(WATCHERINFO, self._filtering.document(notice.view, telling.take_version()))
         if not isinstance(notice.view, Watchers):
             return None
-        telling = self._telling(followed)
         document = None if notice.unchanged else telling.document(notice.view)
-        if document is None and Quirks.BODY_ALWAYS in followed.terms.quirks:
+        if document is None and always:
             telling.start_over()
             document = telling.document(notice.view)
         return None if document is None else Entity(WATCHERINFO, write(self._timed(document)))
 
     def delivered(self, followed: Followed, notice: Notice) -> None:
         """The next document begins where this one ends."""
-        if isinstance(notice.view, Watchers):
+        if isinstance(notice.view, Selected):
+            self._filtering.delivered(followed, notice.view)
+        elif isinstance(notice.view, Watchers):
             self._telling(followed).acknowledged()
 
     def _telling(self, followed: Followed) -> Telling:

@@ -757,6 +757,20 @@ async def test_a_change_that_no_trigger_asks_for_is_kept_back_until_one_does_rfc
 
 
 @story
+async def test_a_trigger_tells_nothing_where_the_selected_part_stays_as_it_was_rfc4660_5_3_2(world: World) -> None:
+    """A NOTIFY is a SHOULD there; a subscriber of differences has no use for one without any."""
+    world.put_card(ANN, card("1"))
+    what_and_trigger = b"<what><include>//v:fn</include></what><trigger><changed>//v:tel/v:uri</changed></trigger>"
+    bob = await filtering(world, FILTER % what_and_trigger)
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    assert len(bob.notifies) == 1
+    world.put_card(ANN, card("3").replace(b"<fn><text>", b"<fn><text>Dr. "))
+    await world.pass_time(5)
+    assert b"Dr. " in holding(bob)
+
+
+@story
 async def test_a_refresh_brings_what_was_kept_back_though_it_names_what_was_told_last_rfc5839_5_2(world: World) -> None:
     """The condition is about the state of now, and a SUBSCRIBE asks for that whatever the triggers say."""
     world.put_card(ANN, card("1"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from abserver.events import filters
 from abserver.events.package import EventPackage
 
 TEMPLATE = ".winfo"
@@ -28,6 +29,7 @@ def winfo_of(watched: EventPackage, *, pace: float = 5.0) -> EventPackage:
         min_expires=watched.min_expires,
         max_expires=max(3600, watched.max_expires),
         body_types=(WATCHERINFO,),
+        subscribe_types=(filters.MEDIA_TYPE,),
         pace=pace,
         limits=replace(watched.limits, max_rate=1 / pace) if pace else watched.limits,
     )

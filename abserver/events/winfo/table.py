@@ -194,10 +194,16 @@ class Telling:
         if self._known is not None and self._known.tag == state.tag:
             return None
         changed = None if self._known is None else state.since(self._known)
-        self._known, self._sent = None, state
-        version, self._version = self._version, self._version + 1
+        version = self.take_version()
+        self._sent = state
         rows = state.present if changed is None else changed
         return WatcherInfo(version, changed is None, (WatcherList(state.resource, state.package, rows),))
+
+    def take_version(self) -> int:
+        """The version of the next document, after which the subscriber's table is in doubt until it is acknowledged."""
+        self._known = self._sent = None
+        self._version += 1
+        return self._version - 1
 
     def acknowledged(self) -> None:
         """The subscriber took the last document."""
