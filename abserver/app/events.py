@@ -14,11 +14,11 @@ from abserver.app.computed import ComputedChanges, RelationLists, SharedCards
 from abserver.app.explanations import Explanations, WatchersViews
 from abserver.app.restoring import restored
 from abserver.domain.card import DEFAULT_LEVELS
+from abserver.domain.identity import NO_ALIASES
 from abserver.domain.usages import EXPLANATIONS, RELATIONS, SHARED_CARDS, VIEWS
 from abserver.events.contact_card import PACKAGE
 from abserver.events.xcap_diff.package import PACE as XCAP_DIFF_PACE
 from abserver.events.xcap_diff.package import xcap_diff
-from abserver.services.authenticating import NO_ALIASES
 from abserver.services.authorizing import Authorizer
 from abserver.services.collecting import KEEP, Collector
 from abserver.services.contact_cards import ContactCards
@@ -119,7 +119,7 @@ class EventSide:
         self.windows: Windows[Followed] = Windows(choices.window, choices.in_flight)
         self.lists = UpdateLists(known.owners, known.devices, known.departures)
         self.relating = Relating(self._followers, known.relations, on_change=self._related)
-        self.authorizer = Authorizer(shells.documents, choices.default_levels)
+        self.authorizer = Authorizer(shells.documents, choices.default_levels, choices.identities)
         self.outbox = Outbox(shells.journal)
         self.collector = Collector(shells.journal, self.outbox, self.lists, clock, choices.keep_devices)
         self.reconciler = Reconciler(clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import InvalidAor, parse_aor
+from abserver.domain.identity import InvalidAor
 from xcap.http import AuthenticationRules, DigestAuthenticator, XcapApp
 from xcap.http.tls import Tls
 from xcap.ports import StoreLimits
@@ -44,7 +44,7 @@ def http_side(
 
     async def is_user(uri: str) -> bool:
         try:
-            return await stores.credentials.credential(parse_aor(uri)) is not None
+            return await stores.credentials.credential(settings.identities.canonical(uri)) is not None
         except InvalidAor:
             return False
 
@@ -59,7 +59,14 @@ def http_side(
     )
     return XcapApp(
         service,
-        DigestAuthenticator(stores.credentials, logins.nonces, rules, logins.throttle, clock=clock.now),
+        DigestAuthenticator(
+            stores.credentials,
+            logins.nonces,
+            rules,
+            logins.throttle,
+            known_as=settings.identities.xui,
+            clock=clock.now,
+        ),
         settings.http.xcap_root,
         library.usages,
     )

@@ -124,10 +124,10 @@ def library_of(settings: Settings, stores: Stores, listener: Address) -> Library
     place = f"{settings.server.domains[0]}:{listener.port}" if everywhere else str(listener)
     return Library(
         store=stores.documents,
-        usages=all_usages(http.auid_aliases),
+        usages=all_usages(http.auid_aliases, known_as=settings.identities.xui),
         root=Root(http.xcap_root_uri or f"{scheme}://{place}{http.xcap_root}"),
         listed_root=http.xcap_root_uri or http.xcap_root,
-        trusted=settings.auth.trusted_users,
+        trusted=tuple(map(settings.identities.xui, settings.auth.trusted_users)),
     )
 
 

@@ -50,7 +50,7 @@ def passwd(
 ) -> None:
     """Change a user's password; asks for it unless an option gives it. Effective at once."""
     settings = common.settings_from(config)
-    aor = common.address(user)
+    aor = _known(user, settings)
     if not asyncio.run(_exists(settings, aor)):
         raise _unknown(aor)
     asyncio.run(_put(settings, aor, passwords.read(password, password_stdin, new=True)))
@@ -70,8 +70,9 @@ def list_users(as_json: common.Json = False, config: common.ConfigFile = None) -
 @app.command("remove")
 def remove(user: UserAddress, config: common.ConfigFile = None) -> None:
     """Remove a user, who can no longer authenticate. Card, rules and relations stay."""
-    aor = common.address(user)
-    if not asyncio.run(_remove(common.settings_from(config), aor)):
+    settings = common.settings_from(config)
+    aor = _known(user, settings)
+    if not asyncio.run(_remove(settings, aor)):
         raise _unknown(aor)
     typer.echo(f"{aor} removed")
 
@@ -98,6 +99,11 @@ async def _remove(settings: Settings, aor: Aor) -> bool:
         return await store.remove(aor)
 
 
+def _known(user: str, settings: Settings) -> Aor:
+    """The one address of the user who was named by any of his."""
+    return settings.identities.canonical(common.address(user))
+
+
 def _unknown(aor: Aor) -> CommandError:
     return CommandError(f"{aor} is no user of this server", "`abserver user list` names those that are")
 
@@ -106,7 +112,7 @@ def _of_our_domains(user: str, settings: Settings) -> Aor:
     """A new user's address. Nobody else's requests reach this server, so an address elsewhere is a mistake."""
     from abserver.domain.identity import domain_of
 
-    aor = common.address(user)
+    aor = _known(user, settings)
     if domain_of(aor) not in settings.server.domains:
         served = ", ".join(settings.server.domains)
         raise CommandError(

@@ -17,13 +17,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from abserver.domain.identity import InvalidAor, Watcher, domain_of, parse_aor
+from abserver.domain.identity import NO_ALIASES, InvalidAor, Watcher, domain_of
 from abserver.domain.instants import instant
 
 if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Iterator, Mapping
     from xml.etree.ElementTree import Element
+
+    from abserver.domain.identity import Identities
 
 COMMON_POLICY = "urn:ietf:params:xml:ns:common-policy"
 OMA_COMMON_POLICY = "urn:oma:xml:xdm:common-policy"
@@ -34,7 +36,7 @@ class Members:
     """Who is on a list."""
 
     identities: frozenset[str] = frozenset()
-    """SIP addresses in normal form, and URIs of other schemes as they are written."""
+    """Users by their one address, and URIs that are no addresses as they are written."""
     complete: bool = True
     """False if something of the list is out of reach: there may be more on it."""
 
@@ -184,24 +186,24 @@ class NotUnderstood:
 # Reading
 
 
-def read_condition(element: Element) -> Condition:
-    """A child of <conditions>."""
+def read_condition(element: Element, identities: Identities = NO_ALIASES) -> Condition:
+    """A child of <conditions>. identities: who is meant by the addresses in it."""
     read = _READERS.get(element.tag)
-    return NotUnderstood() if read is None else read(element)
+    return NotUnderstood() if read is None else read(element, identities)
 
 
-def _identity(element: Element) -> Identity:
+def _identity(element: Element, identities: Identities) -> Identity:
     """Children that are not understood, or hold something that is not, match nobody and are left out."""
     ones = [child for child in element.findall(f"{{{COMMON_POLICY}}}one") if not len(child)]
-    many = [each for child in element.findall(f"{{{COMMON_POLICY}}}many") if (each := _many(child))]
+    many = [each for child in element.findall(f"{{{COMMON_POLICY}}}many") if (each := _many(child, identities))]
     return Identity(
-        frozenset(identifier(one.get("id", "")) for one in ones),
+        frozenset(identifier(one.get("id", ""), identities) for one in ones),
         tuple(many),
         understood=len(ones) + len(many) == len(element),
     )
 
 
-def _many(element: Element) -> Many | None:
+def _many(element: Element, identities: Identities) -> Many | None:
     """None if one of its exceptions is not understood: leaving that out would let somebody in."""
     excepts = element.findall(f"{{{COMMON_POLICY}}}except")
     if len(excepts) != len(element):
@@ -209,18 +211,18 @@ def _many(element: Element) -> Many | None:
     domain = element.get("domain")
     return Many(
         domain=None if domain is None else comparable(domain),
-        except_ids=frozenset(identifier(one) for each in excepts if (one := each.get("id"))),
+        except_ids=frozenset(identifier(one, identities) for each in excepts if (one := each.get("id"))),
         except_domains=frozenset(comparable(name) for each in excepts if (name := each.get("domain"))),
     )
 
 
-def identifier(text: str) -> str:
-    """What identities compare by: SIP addresses in normal form, which no URI of another scheme equals.
+def identifier(text: str, identities: Identities = NO_ALIASES) -> str:
+    """What identities compare by: the user's one address; what is no address is compared as it is written.
 
-    RFC 5025 §3.1.1.2: "URIs of different schemes are never equivalent."
+    RFC 5025 §3.1.1.2: "URIs of different schemes are never equivalent", but for those that the operator made aliases.
     """
     try:
-        return parse_aor(text)
+        return identities.canonical(text)
     except InvalidAor:
         return text
 
@@ -237,26 +239,26 @@ def comparable(domain: str) -> str:
         return ""
 
 
-def _sphere(element: Element) -> Sphere:
+def _sphere(element: Element, identities: Identities) -> Sphere:
     return Sphere(frozenset(element.get("value", "").lower().split()))
 
 
-def _validity(element: Element) -> Validity:
+def _validity(element: Element, identities: Identities) -> Validity:
     """Pairs in their order; a half pair or a time that is none is no period."""
     times = [instant(child.text or "") for child in element]
     pairs = zip(times[::2], times[1::2], strict=False)
     return Validity(tuple((start, end) for start, end in pairs if start is not None and end is not None))
 
 
-def _external_list(element: Element) -> ExternalList:
+def _external_list(element: Element, identities: Identities) -> ExternalList:
     return ExternalList(tuple(entry.get("anc", "") for entry in element.findall(f"{{{OMA_COMMON_POLICY}}}entry")))
 
 
-_READERS: Mapping[str, Callable[[Element], Condition]] = {
+_READERS: Mapping[str, Callable[[Element, Identities], Condition]] = {
     f"{{{COMMON_POLICY}}}identity": _identity,
     f"{{{COMMON_POLICY}}}sphere": _sphere,
     f"{{{COMMON_POLICY}}}validity": _validity,
     f"{{{OMA_COMMON_POLICY}}}external-list": _external_list,
-    f"{{{OMA_COMMON_POLICY}}}other-identity": lambda element: OtherIdentity(),
-    f"{{{OMA_COMMON_POLICY}}}anonymous-request": lambda element: AnonymousRequest(),
+    f"{{{OMA_COMMON_POLICY}}}other-identity": lambda element, identities: OtherIdentity(),
+    f"{{{OMA_COMMON_POLICY}}}anonymous-request": lambda element, identities: AnonymousRequest(),
 }

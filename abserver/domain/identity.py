@@ -156,6 +156,10 @@ class Identities:
         return aor
 
 
+NO_ALIASES: Final = Identities({})
+"""Every address is a user of its own."""
+
+
 def _number(subscriber: str) -> str | None:
     """The normal form of a `telephone-subscriber` (RFC 3966 §3); None for what is no number."""
     subscriber = subscriber.lower()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abserver.domain.conditions import Members, identifier
+from abserver.domain.identity import NO_ALIASES
 from xcap.core import uri
 from xcap.core.errors import BadRequest, NotFound
 from xcap.core.selector import NodeKind, locate, parse_node_selector
@@ -25,7 +26,7 @@ from xcap.core.usages.checks import unfolded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from abserver.domain.identity import Owner
+    from abserver.domain.identity import Identities, Owner
     from xcap.core.selector import NodeSelector
 
 AUID = resource_lists.AUID
@@ -67,12 +68,18 @@ class Resolution:
     """Names of documents that have to be looked at too; without them the lists are not right yet."""
 
 
-def resolve(anchors: Iterable[str], owner: Owner, documents: Mapping[str, bytes | None]) -> Resolution:
+def resolve(
+    anchors: Iterable[str],
+    owner: Owner,
+    documents: Mapping[str, bytes | None],
+    identities: Identities = NO_ALIASES,
+) -> Resolution:
     """Find out who is on the lists at these URIs.
 
     documents: the owner's resource lists documents by name, as far as they were read; None for one that there is not.
+    identities: who is meant by the addresses in them.
     """
-    reading = _Reading(owner, documents)
+    reading = _Reading(owner, documents, identities)
     lists = {anchor: reading.members(anchor) for anchor in sorted(anchors)}
     return Resolution(lists, frozenset(reading.missing))
 
@@ -81,6 +88,7 @@ def resolve(anchors: Iterable[str], owner: Owner, documents: Mapping[str, bytes 
 class _Reading:
     owner: Owner
     documents: Mapping[str, bytes | None]
+    identities: Identities
     missing: set[str] = field(default_factory=set)
     references: int = 0
     steps: int = 0
@@ -97,7 +105,7 @@ class _Reading:
             if target is None:
                 complete = False
             elif target.element.name == _ENTRY:
-                found.add(identifier(target.element.attributes.get("uri", "")))
+                found.add(identifier(target.element.attributes.get("uri", ""), self.identities))
             elif target.place not in seen:
                 seen.add(target.place)
                 waiting.extend(self._inside(target))
@@ -122,7 +130,7 @@ class _Reading:
         A list that was not made yet, in a document that is there or not, is an empty one.
         """
         self.references += 1
-        place = _place(form, reference, self.owner) if self.references <= MOST_REFERENCES else None
+        place = _place(form, reference, self.owner, self.identities) if self.references <= MOST_REFERENCES else None
         if place is None:
             return None
         if place.document not in self.documents:
@@ -146,7 +154,7 @@ class _Target:
         return self.document, self.element.start
 
 
-def _place(form: re.Pattern[str], reference: str, owner: Owner) -> _Place | None:
+def _place(form: re.Pattern[str], reference: str, owner: Owner, identities: Identities) -> _Place | None:
     """What a URI refers to; None if that is nothing in the owner's lists.
 
     The root of an absolute URI may have any name, as where the reference is stored (`check_own_list`): a server is
@@ -158,7 +166,7 @@ def _place(form: re.Pattern[str], reference: str, owner: Owner) -> _Place | None
     try:
         path = f"/{found['path'].lstrip('/')}"
         resource = uri.parse(path.encode(), (found["query"] or "").encode(), "/")
-        if resource.key.user != owner or resource.node is None:
+        if identities.xui(resource.key.user or "") != owner or resource.node is None:
             return None
         node = parse_node_selector(resource.node, resource.bindings, resource_lists.NAMESPACE)
     except (BadRequest, NotFound):

@@ -21,6 +21,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from abserver.domain import trees
 from abserver.domain.conditions import COMMON_POLICY, Request, read_condition
+from abserver.domain.identity import NO_ALIASES
 from abserver.domain.ruleset import Rule, Ruleset
 from abserver.domain.trees import InvalidDocument
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from abserver.domain.conditions import Members
-    from abserver.domain.identity import Watcher
+    from abserver.domain.identity import Identities, Watcher
 
 CARD_RULES_NAMESPACE = "urn:abserver:xml:ns:card-rules"
 
@@ -190,19 +191,22 @@ def _united(rules: Iterable[Rule]) -> Grant:
 # Reading
 
 
-def parse_rules(content: bytes) -> Ruleset:
-    """Read a card rules document. Raises InvalidDocument if it is no ruleset; its details are the schema's to check."""
+def parse_rules(content: bytes, identities: Identities = NO_ALIASES) -> Ruleset:
+    """Read a card rules document. Raises InvalidDocument if it is no ruleset; its details are the schema's to check.
+
+    identities: who is meant by the addresses in it.
+    """
     root = trees.parse(content)
     if root.tag != f"{{{COMMON_POLICY}}}ruleset":
         raise InvalidDocument(f"the document element must be <ruleset xmlns='{COMMON_POLICY}'>")
-    return Ruleset(tuple(_rule(element) for element in root.findall(f"{{{COMMON_POLICY}}}rule")))
+    return Ruleset(tuple(_rule(element, identities) for element in root.findall(f"{{{COMMON_POLICY}}}rule")))
 
 
-def _rule(element: Element) -> Rule:
+def _rule(element: Element, identities: Identities) -> Rule:
     conditions = element.find(f"{{{COMMON_POLICY}}}conditions")
     return Rule(
         id=element.get("id", ""),
-        conditions=() if conditions is None else tuple(read_condition(child) for child in conditions),
+        conditions=() if conditions is None else tuple(read_condition(child, identities) for child in conditions),
         handling=_handling(element.find(f"{{{COMMON_POLICY}}}actions/{{{CARD_RULES_NAMESPACE}}}card-handling")),
         grant=_grant(element.find(f"{{{COMMON_POLICY}}}transformations")),
     )

@@ -20,7 +20,7 @@ import logging
 import math
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import ANONYMOUS, NOBODYS_DOMAINS, Identities, InvalidAor, Watcher, domain_of, parse_aor
+from abserver.domain.identity import ANONYMOUS, NO_ALIASES, NOBODYS_DOMAINS, InvalidAor, Watcher, domain_of, parse_aor
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import bare_host
 from abserver.sip.transport import WEBSOCKETS
@@ -33,6 +33,7 @@ from xcap.core.throttle import Throttle, source_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from abserver.domain.identity import Identities
     from abserver.ports import Clock
     from abserver.sip.message import Request, Response
     from abserver.sip.transport import Flow
@@ -46,8 +47,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
-
-NO_ALIASES = Identities({})
 
 REMEMBERED_PEERS = 65_536
 """Hosts of which it is at hand whether they are trusted."""

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from abserver.domain import lists, spheres
 from abserver.domain.card import parse_card
 from abserver.domain.explanation import ExplainedRules, explain_items, explain_rules
-from abserver.domain.identity import ANONYMOUS
+from abserver.domain.identity import ANONYMOUS, NO_ALIASES
 from abserver.domain.instants import EARLIEST, LATEST
 from abserver.domain.rules import (
     EVERYTHING,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from abserver.domain.card import Card
     from abserver.domain.conditions import Members
     from abserver.domain.explanation import ExplainedItem
-    from abserver.domain.identity import Owner, Watcher
+    from abserver.domain.identity import Identities, Owner, Watcher
     from abserver.domain.spheres import Spheres
     from abserver.domain.view import View
     from abserver.ports import Documents, StoredDocument
@@ -233,9 +233,10 @@ class Policy:
 class Authorizer:
     """Hands out policies and forgets those that an edit made old."""
 
-    def __init__(self, documents: Documents, defaults: Mapping[str, str]) -> None:
-        """defaults: property name -> level of items that carry none."""
+    def __init__(self, documents: Documents, defaults: Mapping[str, str], identities: Identities = NO_ALIASES) -> None:
+        """defaults: property name -> level of items that carry none. identities: who is meant by addresses in rules."""
         self._documents = documents
+        self._identities = identities
         self._defaults = defaults
         self._policies: Recent[Owner, Policy] = Recent(KEPT)
         self._rulings: Recent[Owner, Rulings] = Recent(KEPT)
@@ -293,8 +294,8 @@ class Authorizer:
     async def _read(self, owner: Owner, rules: StoredDocument | None, before: Rulings | None) -> Rulings:
         if rules is None:
             return Rulings(before=before)
-        ruleset = parse_rules(rules.content)
-        grounds = _Grounds(self._documents, owner)
+        ruleset = parse_rules(rules.content, self._identities)
+        grounds = _Grounds(self._documents, owner, self._identities)
         sphere = await grounds.spheres() if ruleset.asks_sphere else spheres.UNKNOWN
         members = await grounds.members(ruleset) if ruleset.anchors else NO_LISTS
         return Rulings(rules.etag, ruleset, sphere, members, grounds.etags, before)
@@ -309,10 +310,11 @@ class Authorizer:
 class _Grounds:
     """Reads what the rules of one owner rest on, and remembers the etags."""
 
-    def __init__(self, documents: Documents, owner: Owner) -> None:
+    def __init__(self, documents: Documents, owner: Owner, identities: Identities) -> None:
         self.etags: dict[Ground, str | None] = {}
         self._documents = documents
         self._owner = owner
+        self._identities = identities
 
     async def spheres(self) -> Spheres:
         """What the owner's presence says."""
@@ -322,10 +324,13 @@ class _Grounds:
     async def members(self, ruleset: Ruleset) -> Mapping[str, Members]:
         """Who is on the lists that the rules refer to."""
         contents: dict[str, bytes | None] = {}
-        while missing := (found := lists.resolve(ruleset.anchors, self._owner, contents)).missing:
+        while missing := (found := self._resolved(ruleset, contents)).missing:
             for name in missing:
                 contents[name] = await self._content(Ground(lists.AUID, name))
         return found.lists
+
+    def _resolved(self, ruleset: Ruleset, contents: Mapping[str, bytes | None]) -> lists.Resolution:
+        return lists.resolve(ruleset.anchors, self._owner, contents, self._identities)
 
     async def _content(self, ground: Ground) -> bytes | None:
         document = await self._documents.ground(self._owner, ground)

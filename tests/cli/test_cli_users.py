@@ -219,3 +219,13 @@ def _read_until(terminal: int, end: bytes) -> bytes:
     while not seen.endswith(end):
         seen += os.read(terminal, 1024)
     return seen
+
+
+def test_a_user_may_be_named_by_any_address_of_his(abserver: Abserver) -> None:
+    text = abserver.config.read_text()
+    places = f'[server]\naliases = {{ "tel:+15550199" = "{ALICE}" }}\nphone_domain = "example.com"\n'
+    abserver.config.write_text(places + text)
+    assert abserver("user", "add", "tel:+1-555-0199", "--password", "x").out == f"{ALICE} added\n"
+    assert abserver("user", "add", "tel:+1-555-0100", "--password", "x").out == "sip:+15550100@example.com added\n"
+    assert abserver("user", "passwd", "tel:+15550199", "--password", "y").code == 0
+    assert abserver("user", "remove", "sip:+15550199@example.com").out == f"{ALICE} removed\n"

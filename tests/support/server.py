@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from abserver.app.events import Choices, EventSide, Shells
 from abserver.app.library import Library
 from abserver.bus.local import LocalBus
+from abserver.domain.identity import NO_ALIASES
 from abserver.domain.usages import all_usages
 from abserver.events.xcap_diff.selections import Root
-from abserver.services.authenticating import NO_ALIASES, Authenticator
+from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
 from abserver.sip.transport import Address
 from tests.support.network import SimNode
@@ -82,7 +83,7 @@ class SimServer:
         await self.journal.collect()
         known = await self.journal.load()
         bus = self.bus = LocalBus()
-        self.usages = usages = all_usages()
+        self.usages = usages = all_usages(known_as=self._identities.xui)
         library = Library(
             store=self._store, usages=usages, root=Root(XCAP_ROOT), listed_root=XCAP_ROOT, trusted=SERVERS
         )

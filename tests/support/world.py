@@ -17,9 +17,9 @@ import inspect
 import logging
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
+from abserver.domain.identity import NO_ALIASES
 from abserver.events.contact_card import PATCH, XCARD
 from abserver.events.follow import Follow
-from abserver.services.authenticating import NO_ALIASES
 from abserver.services.watching import Watching
 from abserver.sip.transport import Address
 from tests.support.fakes import MemoryDocuments, MemoryJournal

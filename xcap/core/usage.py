@@ -165,11 +165,19 @@ class ApplicationUsage:
 class Usages:
     """The application usages that a server knows, by AUID, in the order given."""
 
-    def __init__(self, usages: Iterable[ApplicationUsage], aliases: Mapping[str, str] = _NONE) -> None:
-        """aliases: other AUID -> AUID, beside the aliases that the usages have themselves.
+    def __init__(
+        self,
+        usages: Iterable[ApplicationUsage],
+        aliases: Mapping[str, str] = _NONE,
+        *,
+        known_as: Callable[[str], str] | None = None,
+    ) -> None:
+        """aliases: other AUID -> AUID, beside the aliases that the usages have themselves. known_as: the XUI by which a
+        user is known, from any in normal form; None where a user has one.
 
         Raises ValueError for two usages of one AUID, for an alias that is an AUID, and for one of no usage.
         """
+        self._known_as = known_as
         self._usages: dict[str, ApplicationUsage] = {}
         self._aliases: dict[str, tuple[str, str]] = {}
         for usage in usages:
@@ -206,7 +214,9 @@ class Usages:
         return document
 
     def canonical(self, key: DocumentKey) -> DocumentKey:
-        """The key by which a document is known: that of its usage, where the key names an alias."""
+        """The key by which a document is known: that of its usage and its user, where the key names an alias."""
+        if self._known_as is not None and key.user is not None:
+            key = DocumentKey(key.auid, self._known_as(key.user), key.name)
         if key.auid not in self._aliases:
             return key
         auid, folder = self._aliases[key.auid]

@@ -82,6 +82,7 @@ class AuthenticationRules:
 class DigestAuthenticator:
     """Finds the user behind a request; the same users and hashes serve SIP.
 
+    known_as: the XUI by which a user is known, from any of his.
     clock: monotonic seconds, the same as for other users of `nonces` and `throttle`.
     sleep: waits some seconds.
     """
@@ -93,6 +94,7 @@ class DigestAuthenticator:
         rules: AuthenticationRules,
         throttle: Throttle,
         *,
+        known_as: Callable[[str], str] = str,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -101,6 +103,7 @@ class DigestAuthenticator:
         self._rules = rules
         self._throttle = throttle
         self._clock = clock
+        self._known_as = known_as
         self._sleep = sleep
 
     async def authenticate(self, head: Head, owner: str | None) -> str:
@@ -110,16 +113,18 @@ class DigestAuthenticator:
         Raises Unauthorized, Throttled, Forbidden for an intended identity that is not the requester's, and BadRequest
         for credentials that are malformed or for another URI (RFC 7616 §3.4.6).
         """
+        owner = None if owner is None else self._known_as(owner)
         trusted = self._is_trusted(head.peer)
         wish = intended(head)
         names = asserted(head) if trusted else ()
         if not names:
             names = (await self._logged_in(head, owner, None if trusted else source_of(head.peer)),)
-        if wish is not None and wish not in names:
-            raise Forbidden("the intended identity is not the requester's")
-        if wish is None and owner in names:
-            return owner
-        return wish or names[0]
+        names = tuple(map(self._known_as, names))
+        if wish is not None:
+            wish = self._known_as(wish)
+            if wish not in names:
+                raise Forbidden("the intended identity is not the requester's")
+        return wish or (owner if owner in names else names[0])
 
     async def _logged_in(self, head: Head, owner: str | None, source: str | None) -> str:
         """The user whose password the requester knows. Raises as `authenticate`."""

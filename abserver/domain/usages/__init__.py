@@ -21,7 +21,7 @@ from xcap.core.usage import Usages
 from xcap.core.usages import STANDARD
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = [
     "ADDRESS_BOOK",
@@ -41,6 +41,11 @@ __all__ = [
 OURS = (CONTACT_CARD, CARD_RULES, ADDRESS_BOOK, SHARED_CARDS, RELATIONS, EXPLANATIONS, VIEWS)
 
 
-def all_usages(aliases: Mapping[str, str] = MappingProxyType({})) -> Usages:
-    """The standard usages and ours, with these other names for them. Raises ValueError for a name that cannot be."""
-    return Usages([*STANDARD, *OURS], aliases)
+def all_usages(
+    aliases: Mapping[str, str] = MappingProxyType({}), *, known_as: Callable[[str], str] | None = None
+) -> Usages:
+    """The standard usages and ours, with these other names for them. Raises ValueError for a name that cannot be.
+
+    known_as: the XUI of a user from any other of his.
+    """
+    return Usages([*STANDARD, *OURS], aliases, known_as=known_as)

@@ -206,7 +206,7 @@ class Catalog:
         auid, hidden = self._behind(segments[0])
         if auid not in self._auids:
             return None
-        users, folders = _users(segments[1:], user)
+        users, folders = self._users(segments[1:], user)
         return Collection(
             prefix=path,
             depth=len(segments),
@@ -221,20 +221,19 @@ class Catalog:
         key = self._usages.canonical(DocumentKey(auid, None, ""))
         return key.auid, key.name
 
-
-def _users(segments: list[str], user: str) -> tuple[tuple[str | None, ...], list[str]]:
-    """Whose trees are below a path within a usage, and the folders that follow."""
-    match segments:
-        case []:
-            return (None, user), []
-        case ["global", *folders]:
-            return (None,), folders
-        case ["users"]:
-            return (user,), []
-        case ["users", named, *folders]:
-            return (normal_xui(named),), folders
-        case _:
-            return (), []
+    def _users(self, segments: list[str], user: str) -> tuple[tuple[str | None, ...], list[str]]:
+        """Whose trees are below a path within a usage, and the folders that follow."""
+        match segments:
+            case []:
+                return (None, user), []
+            case ["global", *folders]:
+                return (None,), folders
+            case ["users"]:
+                return (user,), []
+            case ["users", named, *folders]:
+                return (self._usages.canonical(DocumentKey("", normal_xui(named), "")).user,), folders
+            case _:
+                return (), []
 
 
 def _is_same(one: NodeSelector, other: NodeSelector) -> bool:

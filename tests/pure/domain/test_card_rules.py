@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from abserver.domain.conditions import Members
-from abserver.domain.identity import Watcher, parse_aor
+from abserver.domain.identity import NO_ALIASES, Identities, Watcher, parse_aor
 from abserver.domain.rules import (
     EVERYTHING,
     NOTHING,
@@ -30,11 +30,12 @@ BOB = Watcher(parse_aor("sip:bob@example.org"))
 EVE = Watcher(parse_aor("sip:eve@Example.NET"))
 
 
-def rules(text: str) -> Ruleset:
+def rules(text: str, identities: Identities = NO_ALIASES) -> Ruleset:
     return parse_rules(
         '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:cr="urn:abserver:xml:ns:card-rules"'
         ' xmlns:oma="urn:oma:xml:xdm:common-policy"'
-        f' xmlns:x="urn:example:extension">{text}</ruleset>'.encode()
+        f' xmlns:x="urn:example:extension">{text}</ruleset>'.encode(),
+        identities,
     )
 
 
@@ -201,6 +202,17 @@ def test_uris_of_different_schemes_are_never_equivalent() -> None:
     phone = Watcher(parse_aor("sip:+15550100@example.org"))
     assert not matches(one("tel:+15550100"), phone)
     assert not matches(one("mailto:bob@example.org"))
+
+
+def test_uris_of_different_schemes_are_equivalent_where_the_operator_says_so() -> None:
+    """Beyond RFC 5025 §3.1.1.2, which has no aliases."""
+    bob = Watcher(parse_aor("sip:bob@example.com"))
+    known = Identities({parse_aor("tel:+15550100"): bob, parse_aor("sip:b@example.com"): bob}, domains=["example.com"])
+    everybody_but = "<identity><many domain='example.com'><except id='{}'/></many></identity>"
+    for spelling in ("tel:+1-555-0100", "sip:b@example.com", "sip:+15550100@example.com;user=phone", bob):
+        named, excepted = one(spelling), everybody_but.format(spelling)
+        for text, handling in ((named, Handling.ALLOW), (excepted, Handling.CONFIRM)):
+            assert decide(rules(rule(text), known), bob, NOON).handling is handling
 
 
 def test_children_of_identity_are_alternatives() -> None:

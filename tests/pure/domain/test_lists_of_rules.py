@@ -8,7 +8,7 @@ import pytest
 
 from abserver.domain import lists
 from abserver.domain.conditions import OUT_OF_REACH, Members
-from abserver.domain.identity import Owner, parse_aor
+from abserver.domain.identity import Aor, Identities, Owner, parse_aor
 from abserver.domain.lists import MOST_DOCUMENTS, MOST_REFERENCES, Resolution, resolve
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ def test_a_list_is_everybody_in_it_and_in_its_sub_lists() -> None:
 def test_identities_compare_as_in_rules() -> None:
     inside = '<entry uri="SIPS:bob@EXAMPLE.com:5061"/><entry uri="tel:+15550100"/>'
     assert members(friends(inside)) == Members(people("bob") | {"tel:+15550100"})
+    known = Identities({parse_aor("tel:+15550100"): parse_aor("sip:dan@example.com"), parse_aor("tel:+1"): Aor(ANN)})
+    for anchor in (FRIENDS, FRIENDS.replace("sip:ann@example.com", "tel:+1")):
+        assert resolve([anchor], ANN, {"index": friends(inside)}, known).lists[anchor] == Members(people("bob", "dan"))
 
 
 @pytest.mark.parametrize(

@@ -273,6 +273,15 @@ def test_a_collection_of_a_name_that_hides_a_folder_has_that_folder() -> None:
         assert selections.selector(inside) == f"{alias}/users/{JOE}/face"
 
 
+def test_a_collection_of_another_address_of_a_user_has_the_documents_of_the_user() -> None:
+    usages = Usages(STANDARD, known_as=lambda xui: JOE if xui == "tel:+15550100" else xui)
+    selections = Catalog(usages, usages.canonical, ROOT).select(
+        ["resource-lists/users/tel%3A%2B15550100/", "rls-services/users/tel:+15550100/index"], JOE
+    )
+    assert selections.selector(INDEX) == "resource-lists/users/tel%3A%2B15550100/index"
+    assert selections.selector(DocumentKey(SERVICES, JOE, "index")) == "rls-services/users/tel:+15550100/index"
+
+
 def test_rfc5875_4_7_a_document_of_its_own_and_of_a_collection_is_told_of_by_its_own_uri() -> None:
     own = f"http://xcap.example.com/root/resource-lists/users/{JOE}/index"
     selections = select(f"resource-lists/users/{JOE}/", own)

@@ -122,6 +122,13 @@ def test_an_alias_is_another_name_of_a_usage_or_of_a_folder_in_it() -> None:
     assert b"icons" not in usages.provided[KEY]
 
 
+def test_a_user_who_has_several_xuis_has_one_tree() -> None:
+    number = "tel:+15550100"
+    usages = Usages([XCAP_CAPS, USAGE], known_as=lambda xui: "sip:alice@example.com" if xui == number else xui)
+    for user, known in ((number, "sip:alice@example.com"), ("sip:bob@example.com",) * 2, (None, None)):
+        assert usages.canonical(DocumentKey("cards", user, "index")) == DocumentKey("cards", known, "index")
+
+
 @pytest.mark.parametrize(
     ("usages", "aliases", "complaint"),
     [

@@ -70,10 +70,16 @@ def check_own_list(uri: str, owner: str | None) -> None:
     """Raises ConstraintFailure unless the URI is of an element in resource lists of `owner` (RFC 4826 §4.1, §4.4.5).
 
     The URI is looked at and never followed. The XCAP root before the AUID may have any name: a server is reached by
-    several, and knows them no better than its clients do.
+    several, and knows them no better than its clients do. So may a user: one of another scheme, such as a number, may
+    be the same user, which only who follows the reference can tell.
     """
     found = _LIST.match(unfolded(uri))
     if found is None:
         raise ConstraintFailure("a reference to a list must be the absolute HTTP URI of an element of resource-lists")
-    if owner is not None and normal_xui(unquote(found["user"])) != owner:
+    named = normal_xui(unquote(found["user"]))
+    if owner is not None and named != owner and _scheme(named) == _scheme(owner):
         raise ConstraintFailure("a reference to a list must be to one of the same user")
+
+
+def _scheme(xui: str) -> str:
+    return xui.partition(":")[0].lower()
