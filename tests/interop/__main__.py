@@ -24,12 +24,12 @@ from tests.support.programs import (
     FROM_WHEELS,
     KAMAILIO,
     NODE_MODULES,
+    UNPACKED,
     Program,
     listing,
 )
 
 HERE = Path(__file__).parent
-UNPACKED = FOLDER / "debian"
 
 
 def main(arguments: list[str]) -> int:

@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".interop"
 """What `make interop` fetched; nothing in it is under version control."""
 BIN = FOLDER / "bin"
+UNPACKED = FOLDER / "debian"
+"""Debian's packages, each file where it would be below `/`."""
 NODE_MODULES = FOLDER / "node" / "node_modules"
 LIMIT = 30.0
 """Seconds that a program may take to tell its version."""
