@@ -22,7 +22,7 @@ from abserver.net.udp import UdpSocket
 from abserver.net.ways import Ways
 from abserver.net.websocket import WebSocketShell
 from abserver.ports import Answered, RequestHandler, SendFailure
-from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit
+from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransmitAnew
 from abserver.sip.endpoint import Endpoint
 from abserver.sip.message import Request
 from abserver.sip.outgoing import Outgoing
@@ -180,6 +180,8 @@ class SipDriver:
                 self._serve(effect.transaction_id, effect.request, effect.flow)
             elif isinstance(effect, TimedOut):
                 self._tell(effect.transaction_id, SendFailure.TIMEOUT)
+            elif isinstance(effect, TransmitAnew):
+                self._transmit_anew(effect)
             else:
                 self._tell(effect.transaction_id, SendFailure.UNREACHABLE)
         self._rearm()
@@ -202,6 +204,16 @@ class SipDriver:
                 self._loop.call_soon(self._flow_failed, flow)
         elif (datagrams := self._ways.datagrams_at(flow.local)) is not None:
             datagrams.send(data, flow)
+
+    def _transmit_anew(self, effect: TransmitAnew) -> None:
+        def found(flow: Flow | None) -> None:
+            if flow is None:
+                log.info("response not sent: its connection is gone", extra={"remote": str(effect.remote)})
+            else:
+                self._transmit(flow, effect.data)
+
+        if not self._stopping:
+            self._ways.find_anew(effect.transport, effect.remote, found)
 
     def _trace(self, direction: Direction, flow: Flow, data: bytes) -> None:
         if self._tracer is not None:

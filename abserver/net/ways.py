@@ -152,6 +152,13 @@ class Ways:
         else:
             found(datagrams.flow_to(remote))
 
+    def find_anew(self, transport: Transport, remote: Address, found: Found) -> None:
+        """Find a connection for a response whose own is gone (RFC 3261 §18.2.2)."""
+        if transport is Transport.TCP:
+            self._by_tcp(remote, None, found)
+        else:
+            found(self._connections.flow_to(transport, remote))
+
     def _by_tcp(self, remote: Address, otherwise: Flow | None, found: Found) -> None:
         flow = self._connections.flow_to(Transport.TCP, remote)
         if flow is not None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NewType
 
 if TYPE_CHECKING:
     from abserver.sip.message import Request, Response
-    from abserver.sip.transport import Flow
+    from abserver.sip.transport import Address, Flow, Transport
 
 TransactionId = NewType("TransactionId", str)
 """What a transaction is matched by (§17.1.3, §17.2.3): branch and method at a client, with sent-by at a server.
@@ -23,6 +23,16 @@ class Transmit:
     """Put these bytes on that flow."""
 
     flow: Flow
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TransmitAnew:
+    """Put this response on another connection: the one that its request came on is gone (§18.2.2)."""
+
+    transport: Transport
+    remote: Address
+    """Where to open it, unless one is there."""
     data: bytes
 
 
@@ -58,5 +68,5 @@ class TransportFailed:
     transaction_id: TransactionId
 
 
-Effect = Transmit | RequestReceived | ResponseReceived | TimedOut | TransportFailed
+Effect = Transmit | TransmitAnew | RequestReceived | ResponseReceived | TimedOut | TransportFailed
 """What a call of the endpoint returns, in order."""

@@ -27,6 +27,7 @@ from abserver.sip.effects import (
     TimedOut,
     TransactionId,
     Transmit,
+    TransmitAnew,
     TransportFailed,
 )
 from abserver.sip.errors import SipSyntaxError
@@ -80,10 +81,14 @@ class _Sent(ClientTransaction):
 class _Received(ServerTransaction):
     """A peer's request in its transaction."""
 
-    __slots__ = ("flow", "id", "merge_key", "request", "response")
+    __slots__ = ("cut_off", "flow", "id", "merge_key", "request", "response", "via")
 
-    def __init__(self, transaction_id: TransactionId, flow: Flow, request: Request, now: float) -> None:
+    def __init__(self, transaction_id: TransactionId, flow: Flow, via: Via, request: Request, now: float) -> None:
         ServerTransaction.__init__(self, reliable=flow.transport.reliable, now=now)
+        self.cut_off = False
+        """Whether the connection of the request is gone."""
+        self.via = via if flow.connection else None
+        """The topmost, for when that happens."""
         self.id = transaction_id
         self.flow = flow
         """Where responses go."""
@@ -183,7 +188,7 @@ class Endpoint:
         if len(self._received) >= MAX_RECEIVED or self._kept >= MAX_KEPT:
             response = make_response(request, 503, headers=[("Retry-After", BUSY_SECONDS)])
             return [Transmit(back, serialize(response))]
-        received = _Received(transaction_id, back, request, now)
+        received = _Received(transaction_id, back, via, request, now)
         self._received[transaction_id] = received
         self._watch(received)
         if request.method == "CANCEL":
@@ -247,11 +252,16 @@ class Endpoint:
         return effects
 
     def flow_failed(self, flow: Flow) -> list[Effect]:
-        """Take word that nothing can be sent on this flow: a closed connection, an ICMP error (§17.1.4, §18.4)."""
+        """Take word that nothing can be sent on this flow: a closed connection, an ICMP error (§17.1.4, §18.4).
+
+        A request that came on a connection stays, and its response goes by another one (§18.2.2).
+        """
         effects: list[Effect] = []
         for transaction in self._transactions_on(flow):
             if isinstance(transaction, _Sent):
                 effects += self._carry_out_sent(transaction, transaction.transport_failed())
+            elif flow.connection:
+                transaction.cut_off = True
             else:
                 effects += self._carry_out_received(transaction, transaction.transport_failed())
         return effects
@@ -293,10 +303,11 @@ class Endpoint:
         for effect in effects:
             match effect:
                 case server_transaction.Effect.SEND:
-                    carried_out.append(Transmit(received.flow, received.response))
+                    carried_out += _answer(received)
                 case server_transaction.Effect.SEND_TRYING:
                     self._keep(received, serialize(make_response(received.request, 100)))
-                    carried_out.append(Transmit(received.flow, received.response))
+                    if not received.cut_off:  # no connection is worth a 100
+                        carried_out.append(Transmit(received.flow, received.response))
                 case _:
                     carried_out.append(TransportFailed(received.id))
         if received.state is server_transaction.State.TERMINATED:
@@ -343,6 +354,14 @@ class Endpoint:
         self._originals.add(key)
         received.merge_key = key
         return True
+
+
+def _answer(received: _Received) -> list[Effect]:
+    """Send the last response, by another connection if its own is gone."""
+    if not received.cut_off or received.via is None:
+        return [Transmit(received.flow, received.response)]
+    remote = routing.other_way(received.via, received.flow)
+    return [] if remote is None else [TransmitAnew(received.flow.transport, remote, received.response)]
 
 
 def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:

@@ -22,7 +22,8 @@ LARGEST_DATAGRAM_REQUEST = 1300
 """Bytes; a larger request goes by a transport with congestion control where there is one (§18.1.1)."""
 
 DEFAULT_PORT = 5060
-"""The port of a sent-by without one, for UDP (§18.2.2)."""
+"""The port of a sent-by without one, for UDP and TCP (§18.2.2)."""
+DEFAULT_TLS_PORT = 5061
 
 _FRAME = 160
 """Bytes that are in no header field yet, generously: start line without URI, our Via, Content-Length."""
@@ -84,9 +85,26 @@ def response_flow(via: Via, flow: Flow) -> Flow:
     Always to a numeric address: the stamp has seen to that, and an `maddr` that is a name is passed over.
     """
     if flow.transport.reliable:
-        return flow  # the connection it came on; if that is gone, the shell's business
+        return flow  # the connection it came on; `other_way` is for when that is gone
     maddr = bare_host(via.maddr or "")
     if maddr and _numeric(maddr) is not None:
         return replace(flow, remote=Address(maddr, via.port or DEFAULT_PORT))
     port = via.rport if via.rport is not None else via.port or DEFAULT_PORT
     return flow if port == flow.remote.port else replace(flow, remote=Address(flow.remote.host, port))
+
+
+def other_way(via: Via, flow: Flow) -> Address | None:
+    """Where a connection is opened for the response to a request that came on `flow` with this topmost Via, since that
+    connection is gone: to the peer, at the port where it says that it listens (§18.2.2). None over a WebSocket, which
+    can't be opened from here.
+
+    Where the peer says it is, `sent-by`, is not asked for, though RFC 3263 §5 would have that as a last resort: any
+    peer could have us connect to any host.
+    """
+    match flow.transport:
+        case Transport.TCP:
+            return Address(flow.remote.host, via.port or DEFAULT_PORT)
+        case Transport.TLS:
+            return Address(flow.remote.host, via.port or DEFAULT_TLS_PORT)
+        case _:
+            return None

@@ -14,7 +14,7 @@ from abserver.net import sip_driver, ways
 from abserver.net.listeners import ListenerError, PortTaken
 from abserver.net.sip_driver import SipDriver
 from abserver.ports import RequestHandler, Respond, SendFailure
-from abserver.sip.codec import write_fields
+from abserver.sip.codec import serialize, write_fields
 from abserver.sip.dialog import Dialog
 from abserver.sip.identifiers import new_call_id
 from abserver.sip.message import Headers, Request, Response
@@ -321,6 +321,64 @@ async def test_a_second_answer_is_a_fault_and_never_leaves(caplog: pytest.LogCap
     async with node(twice) as server, node() as client:
         assert status(await outcome_of(client, request_to(address_of(server, Transport.UDP)))) == 200
     assert "request failed" in caplog.messages
+
+
+async def test_a_response_whose_connection_is_gone_leaves_on_another_one() -> None:
+    """RFC 3261 §18.2.2: to the source of the request, at the port in the sent-by."""
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request, flow: Flow, respond: Respond) -> None:
+        entered.set()
+        await leave.wait()
+        respond(make_response(request, 200))
+
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    listener = await asyncio.start_server(listen, *ANY)
+    async with listener, node(slow) as server:
+        port = listener.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection(*address_of(server, Transport.TCP))
+        request = request_to(address_of(server, Transport.TCP))
+        request.headers.add("Via", f"SIP/2.0/TCP phone.example.com:{port};branch=z9hG4bKcut")
+        writer.write(serialize(request))
+        await entered.wait()
+        writer.write_eof()
+        assert await reader.read() == b""  # the server has closed it
+        writer.close()
+        leave.set()
+        response = await heard.get()
+    assert response.startswith(b"SIP/2.0 200 ")
+    assert b"branch=z9hG4bKcut" in response
+
+
+async def test_a_response_that_finds_no_connection_is_lost_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    entered, leave, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(request: Request, flow: Flow, respond: Respond) -> None:
+        entered.set()
+        await leave.wait()
+        respond(make_response(request, 200))
+        left.set()
+
+    with socket.create_server(ANY) as closed:
+        port = closed.getsockname()[1]
+    async with node(slow) as server:
+        reader, writer = await asyncio.open_connection(*address_of(server, Transport.TCP))
+        request = request_to(address_of(server, Transport.TCP))
+        request.headers.add("Via", f"SIP/2.0/TCP phone.example.com:{port};branch=z9hG4bKcut")
+        writer.write(serialize(request))
+        await entered.wait()
+        writer.write_eof()
+        assert await reader.read() == b""  # the server has closed it
+        writer.close()
+        leave.set()
+        await left.wait()
+    assert "response not sent: its connection is gone" in caplog.messages
 
 
 async def test_a_retransmitted_request_is_handled_once_and_answered_again() -> None:

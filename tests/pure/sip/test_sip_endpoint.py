@@ -17,6 +17,7 @@ from abserver.sip.effects import (
     TimedOut,
     TransactionId,
     Transmit,
+    TransmitAnew,
     TransportFailed,
 )
 from abserver.sip.endpoint import Endpoint
@@ -429,14 +430,53 @@ def test_a_request_that_is_still_unanswered_survives_its_flow(flow: Flow) -> Non
     assert endpoint.respond(up.transaction_id, make_response(up.request, 200), 0.2) != []
 
 
-@FLOWS
-def test_an_answer_that_could_not_be_sent_is_told(flow: Flow) -> None:
+def test_an_answer_that_could_not_be_sent_is_told() -> None:
     """§17.2.4."""
     endpoint = an_endpoint()
-    up = received(endpoint, wire(), flow)
+    up = received(endpoint, wire())
     endpoint.expire(3.5)
-    assert endpoint.flow_failed(flow) == [TransportFailed(up.transaction_id)]
+    assert endpoint.flow_failed(UDP) == [TransportFailed(up.transaction_id)]
+    assert endpoint.flow_failed(UDP) == []
+
+
+@pytest.mark.parametrize(
+    ("transport", "via", "port"),
+    [
+        (Transport.TCP, "SIP/2.0/TCP 192.0.2.4:5070", 5070),
+        (Transport.TCP, "SIP/2.0/TCP phone.example.com", 5060),
+        (Transport.TCP, "SIP/2.0/TCP 10.1.1.1:5070;maddr=224.2.0.1;rport", 5070),
+        (Transport.TLS, "SIP/2.0/TLS phone.example.com", 5061),
+    ],
+)
+@pytest.mark.parametrize("trying", [False, True])
+def test_an_answer_whose_connection_is_gone_goes_by_another_one(
+    transport: Transport, via: str, port: int, trying: bool
+) -> None:
+    """§18.2.2: "a connection to the IP address in the "received" parameter, if present, using the port in the "sent-by"
+    value, or the default port for that transport"."""
+    endpoint, flow = an_endpoint(), replace(TCP, transport=transport, remote=Address("192.0.2.4", 40001))
+    up = received(endpoint, wire(Via=f"{via};branch=z9hG4bKa"), flow)
+    if trying:
+        assert status_of(endpoint.expire(3.5)) == 100
     assert endpoint.flow_failed(flow) == []
+    response = make_response(up.request, 200)
+    assert endpoint.respond(up.transaction_id, response, 4.0) == [
+        TransmitAnew(transport, Address("192.0.2.4", port), serialize(response))
+    ]
+    assert endpoint.flow_failed(flow) == []
+
+
+def test_an_answer_whose_connection_is_gone_follows_no_100_and_no_websocket() -> None:
+    """No connection is opened for a 100; to a browser none can be."""
+    endpoint, flow = an_endpoint(), replace(TCP, transport=Transport.WSS)
+    up = received(endpoint, wire(), TCP)
+    endpoint.flow_failed(TCP)
+    assert endpoint.expire(3.5) == []
+    assert endpoint.expire(32.0) == []
+    assert endpoint.respond(up.transaction_id, make_response(up.request, 200), 33.0) == []
+    up = received(endpoint, wire(branch="z9hG4bKb"), flow)
+    endpoint.flow_failed(flow)
+    assert endpoint.respond(up.transaction_id, make_response(up.request, 200), 34.0) == []
 
 
 def test_the_agenda_does_not_grow_with_finished_transactions() -> None:
