@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 OWNER, WATCHER = "sip:ann@example.com", "sip:bob@example.com"
 WHO = {"owner": "ann@example.com", "watcher": "bob@example.com", "user": "bob"}
 LOGIN = ("-au", "bob", "-ap", PASSWORDS["bob"])
-CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ann Example\r\nTEL;X-LEVEL=public:+1-555-0100\r\nEND:VCARD\r\n"
+NOTE = "likes letters. " * 150
+"""More than fits into a datagram of 1300 bytes (RFC 3261 §18.1.1)."""
+CARD = (
+    "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ann Example\r\nTEL;X-LEVEL=public:+1-555-0100\r\n"
+    f"NOTE;X-LEVEL=public:{NOTE}\r\nEND:VCARD\r\n"
+)
 NUMBERS = (f"+1-555-02{number:02}" for number in itertools.count())
 """Ann's next ones."""
 
@@ -60,9 +65,21 @@ def test_a_phone_behind_kamailio_is_who_kamailio_says_and_is_told_along_the_rout
         sipp.until("CSeq: 2 NOTIFY", 2)  # it came, and was answered
         server.command("card", "set", OWNER, f"TEL:{next(NUMBERS)}")
         sipp.finish()
+    port = server.sip[1]
+    assert f"Via: SIP/2.0/TCP 127.0.0.1:{port}" in sipp.messages, "the full view came by TCP as far as to Kamailio"
     watchers = {each["watcher"] for each in json.loads(server.command("relations", OWNER, "--json"))}
     assert watchers == {WATCHER}, "Bob, although the phone claimed to be Ann"
     assert "Traceback" not in server.log
+
+
+def test_a_phone_behind_kamailio_is_told_after_that_has_started_anew(
+    kamailio: Kamailio, server: ServerProcess, tmp_path: Path
+) -> None:
+    with Sipp("proxied", kamailio.address, tmp_path, *LOGIN, host=PHONES, **WHO) as sipp:
+        sipp.until("CSeq: 2 NOTIFY", 2)
+        kamailio.restart()
+        server.command("card", "set", OWNER, f"TEL:{next(NUMBERS)}")
+        sipp.finish()
 
 
 def test_the_word_of_a_phone_for_itself_counts_for_nothing_without_kamailio(

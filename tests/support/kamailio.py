@@ -43,8 +43,22 @@ class Kamailio:
             *(word for each in (target, *defines) for word in ("-A", each)),
         ]
 
+    def restart(self) -> None:
+        """End it, with its connections and bindings, and start it again at the same address."""
+        self._stop()
+        self._start()
+
     def __enter__(self) -> Self:
-        with self._log.open("w") as log:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        with self._log.open("a") as log:
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.DEVNULL,
@@ -57,11 +71,8 @@ class Kamailio:
             assert self._process.poll() is None, self._log.read_text()[-3000:]
             assert time.monotonic() < deadline, "Kamailio listens"
             time.sleep(0.02)
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _stop(self) -> None:
         self._process.terminate()
         try:
             self._process.wait(PATIENCE)
