@@ -22,13 +22,16 @@ from abserver.net.sip_driver import SipDriver
 from abserver.ports import SendFailure
 from abserver.sip.codec import write_fields
 from abserver.sip.dialog import Dialog
+from abserver.sip.effects import RequestReceived
+from abserver.sip.endpoint import Endpoint
 from abserver.sip.gate import Gate
 from abserver.sip.shedding import Kind, Load, Shedder
 from abserver.sip.sources import Sources
 from abserver.sip.transport import Address, Flow, Transport
-from abserver.sip.uas import Capabilities, make_response
+from abserver.sip.uas import Capabilities, inspect, make_response
 from tests.bench.measuring import ROUNDS, Row
 from tests.bench.messages import answer_to, owner, subscribe_of
+from tests.fuzz.worst import LARGEST, filled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -51,6 +54,7 @@ def rows(rounds: int = ROUNDS) -> Iterator[Row]:
     remark = "CPU, the kernel's part included"
     yield Row("SIP layers: a NOTIFY of ours and its 200", statistics.median(uvloop.run(_send(rounds))), "µs", remark)
     yield Row("SIP layers: a SUBSCRIBE and its 200", statistics.median(uvloop.run(_serve(rounds))), "µs", remark)
+    yield from worst()
     refused = statistics.median(uvloop.run(_turn_away(rounds, overloaded())))
     yield Row("SIP layers: a new SUBSCRIBE and its 503 under overload", refused, "µs", remark)
     ignored = statistics.median(uvloop.run(_turn_away(rounds, exhausted())))
@@ -218,6 +222,30 @@ async def _serve(rounds: int) -> list[float]:
             await served.done
             costs.append((time.process_time() - started) / CALLS * 1e6)
     return costs
+
+
+# -- what is made to cost ---------------------------------------------------------------------------------------------
+
+
+def worst() -> Iterator[Row]:
+    """The dearest of all messages that are full of one thing, and how much dearer it is than one a fourth as long."""
+    costs = {what: _cost(data) for what, data in filled(LARGEST).items()}
+    what = max(costs, key=costs.__getitem__)
+    quarter = _cost(filled(LARGEST // 4)[what])
+    remark = f"{what}; {costs[what] / quarter:.1f} times that of a quarter of it; the dearest of {len(costs)}"
+    yield Row("SIP layers: the worst message of 64 kB", costs[what], "µs", remark)
+
+
+def _cost(data: bytes) -> float:
+    """Microseconds to read it from a datagram and to answer: the least of some."""
+    flow, rounds = Flow(Transport.UDP, Address("127.0.0.1", 5060), Address("127.0.0.1", 6000)), []
+    for _ in range(3):
+        endpoint, started = Endpoint(allow=("SUBSCRIBE",)), time.process_time()
+        for effect in endpoint.receive(data, flow, 0.0):
+            if isinstance(effect, RequestReceived):
+                inspect(effect.request, Capabilities(("SUBSCRIBE",)))
+        rounds.append(time.process_time() - started)
+    return min(rounds) * 1e6
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------
