@@ -29,6 +29,7 @@ from abserver.services.followers import Followers
 from abserver.services.giving_up import GivingUp
 from abserver.services.notifying import Notifier
 from abserver.services.outbox import Outbox
+from abserver.services.reception import Reception
 from abserver.services.reconciling import Reconciler
 from abserver.services.relating import Relating
 from abserver.services.subscribing import Subscribing
@@ -37,7 +38,7 @@ from abserver.services.views import Views
 from abserver.services.watched import CardWatchers, InfoWatchers
 from abserver.services.watcher_infos import WatcherInfos
 from abserver.services.windows import IN_ALL, PER_DESTINATION, Windows
-from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.gruu import notifier_target
 from xcap.sources import computed_from
 
 if TYPE_CHECKING:
@@ -54,22 +55,19 @@ if TYPE_CHECKING:
     from abserver.services.followers import Followed
     from abserver.services.packages import PackageServer
     from abserver.services.watched import Inner
+    from abserver.sip.transport import Address, Transport
     from xcap.ports import CredentialStore, DocumentSource
 
 
-def contact_at(flow: Flow) -> str:
-    """Our Contact towards a peer on this flow: the listener that it uses, on the transport that it uses."""
-    return _udp_contact(flow.local) if flow.transport is Transport.UDP else _contact(flow.transport, flow.local)
+def contact_in(followed: Followed) -> str:
+    """Our Contact in a subscription: a GRUU (RFC 6665 §4.5.1) by the listener and transport that the peer uses."""
+    flow = followed.flow
+    return _contact(followed.key.owner, flow.transport, flow.local)
 
 
-@functools.cache
-def _udp_contact(local: Address) -> str:
-    return f"<sip:{local}>"
-
-
-@functools.cache
-def _contact(transport: Transport, local: Address) -> str:
-    return f"<sip:{local};transport={transport.parameter}>"
+@functools.lru_cache(16_384)
+def _contact(owner: Owner, transport: Transport, local: Address) -> str:
+    return f"<{notifier_target(owner, transport, local)}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +126,7 @@ class EventSide:
             outbox=self.outbox,
             reconciler=self.reconciler,
             clock=clock,
-            contact=contact_at,
+            contact=contact_in,
             windows=self.windows,
             trusts_next_hop=self._trusts_next_hop,
         )
@@ -162,12 +160,13 @@ class EventSide:
             notifier=self.notifier,
             outbox=self.outbox,
             clock=clock,
-            contact=contact_at,
+            contact=contact_in,
             max_subscriptions=choices.max_subscriptions,
             max_devices=choices.max_devices,
             jitter=choices.jitter,
             charging_ioi=choices.charging_ioi,
         )
+        self.reception = Reception(self.subscribing)
         self._listen()
         self._take_up(known)
 

@@ -142,7 +142,7 @@ def event_side(
 ) -> tuple[SipDriver, EventSide]:
     """SIP and the services behind it; `known` is what the journal remembers."""
     sip = SipDriver(
-        lambda request, flow, respond: events.subscribing.handle(request, flow, respond),
+        lambda request, flow, respond: events.reception.handle(request, flow, respond),
         dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,

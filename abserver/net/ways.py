@@ -14,6 +14,7 @@ from abserver.net.listeners import is_wildcard, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
 from abserver.net.trails import FailedHops, Trail
 from abserver.ports import SendFailure
+from abserver.sip.outgoing import ON_FLOW
 from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -96,6 +97,9 @@ class Ways:
 
     def find(self, request: Outgoing, *, came_on: Flow | None, found: FoundFirst) -> None:
         """Find the flow for a request of which it is not `known`."""
+        if request.next_hop == ON_FLOW:
+            found(self._pinned(came_on), None)
+            return
         try:
             target = target_of(request.next_hop)
         except Unresolvable as error:
@@ -107,6 +111,12 @@ class Ways:
             self._choose(request, target.transport, target.address, came_on, lambda flow: found(flow, None))
         else:
             self._spawn(self._look_up(request, came_on, found))
+
+    def _pinned(self, flow: Flow | None) -> Flow | None:
+        """The flow itself, if it is one of datagrams: a connection that lives is `known`."""
+        if flow is None or flow.transport is not Transport.UDP or self.datagrams_at(flow.local) is None:
+            return None
+        return flow
 
     def _learn(self, request: Outgoing, target: Target, came_on: Flow | None) -> None:
         """Remember by which UDP flow this next hop, whose address is its name, is reached."""

@@ -12,6 +12,7 @@ from abserver.domain.identity import ANONYMOUS, Aor, Watcher
 from abserver.events.terms import Terms
 from abserver.ports import SubscriptionRecord, SubscriptionRemoved
 from abserver.sip.headers import Substate
+from abserver.sip.uri import wants_flow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -68,6 +69,8 @@ class Followed:
     """Who it is by the rules: the watcher of the key, unless that one has no name."""
     destination: str = dataclasses.field(init=False)
     """Where its NOTIFYs go first: the proxy nearest to us, else the device."""
+    on_flow: bool = dataclasses.field(init=False)
+    """Whether they leave on the flow of its SUBSCRIBE and on no other way (RFC 5626 §5.3, `ob`)."""
 
     @property
     def formats(self) -> Formats:
@@ -85,6 +88,8 @@ class Followed:
     @property
     def next_hop(self) -> tuple[str, bool]:
         """The URI to whose host the next NOTIFY goes, and whether it is of the Record-Route."""
+        if self.on_flow:
+            return f"sip:{self.flow.remote}", False
         routes = self.dialog.route_set
         return (routes[0], True) if routes else (self.dialog.remote_target, False)
 
@@ -99,8 +104,10 @@ class Followed:
         self._aim()
 
     def _aim(self) -> None:
-        routes = self.dialog.route_set
-        self.destination = sys.intern(routes[0] if routes else self.dialog.remote_target.rpartition("@")[2])
+        routes, target = self.dialog.route_set, self.dialog.remote_target
+        self.on_flow = not routes and wants_flow(target)
+        where = str(self.flow.remote) if self.on_flow else routes[0] if routes else target.rpartition("@")[2]
+        self.destination = sys.intern(where)
 
     @property
     def is_out_of_numbers(self) -> bool:

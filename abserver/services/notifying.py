@@ -23,6 +23,7 @@ from abserver.services.sweeping import Sweeper
 from abserver.services.windows import Windows
 from abserver.sip.codec import UnreadHeaders
 from abserver.sip.errors import SipSyntaxError
+from abserver.sip.outgoing import ON_FLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from abserver.services.outbox import Outbox
     from abserver.services.reconciling import Reconciler
     from abserver.sip.message import Response
-    from abserver.sip.transport import Flow
 
 log = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ class Notifier:
         outbox: Outbox,
         reconciler: Reconciler,
         clock: Clock,
-        contact: Callable[[Flow], str],
+        contact: Callable[[Followed], str],
         windows: Windows[Followed] | None = None,
         trusts_next_hop: Callable[[Followed], bool] = _trusts_nobody,
     ) -> None:
-        """contact: the value of our Contact towards a peer on that flow. trusts_next_hop: whether the next NOTIFY stays
+        """contact: the value of our Contact in a subscription. trusts_next_hop: whether the next NOTIFY stays
         in our trust domain.
         """
         self._sender = sender
@@ -201,9 +201,11 @@ class Notifier:
             package=followed.package,
             event_id=followed.event_id,
             formats=followed.formats,
-            contact=self._contact(followed.flow),
+            contact=self._contact(followed),
             charging=charging,
         )
+        if followed.on_flow:
+            request.next_hop = ON_FLOW
         self._sender.send(
             request,
             flow=followed.flow,

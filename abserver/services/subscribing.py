@@ -72,13 +72,13 @@ class Subscribing:
         notifier: Notifier,
         outbox: Outbox,
         clock: Clock,
-        contact: Callable[[Flow], str],
+        contact: Callable[[Followed], str],
         max_subscriptions: int = 200_000,
         max_devices: int = 16,
         jitter: float = 0.0,
         charging_ioi: str | None = None,
     ) -> None:
-        """servers: one for each event package. contact: the value of our Contact towards a peer on that flow. jitter:
+        """servers: one for each event package. contact: the value of our Contact in a subscription. jitter:
         part of a duration by which it may be cut. charging_ioi: our network in P-Charging-Vector (RFC 7315 §5.6).
 
         Limits, answered with 503 and Retry-After: max_subscriptions of the server, max_devices with which one watcher
@@ -322,7 +322,7 @@ class Subscribing:
         self, request: Request, followed: Followed, expires: int, sender: Sender, *, status: int = 200
     ) -> Response:
         """2xx with the granted duration (RFC 6665 §4.2.1.1), never 202 (§8.3.1)."""
-        headers = [("Expires", str(expires)), ("Contact", self._contact(followed.flow))]
+        headers = [("Expires", str(expires)), ("Contact", self._contact(followed))]
         if sender.charging is not None:  # only of a peer that we trust, and to it
             headers.append(("P-Charging-Vector", str(sender.charging.answered_by(self._charging_ioi))))
         return make_response(request, status, to_tag=followed.dialog.local_tag, headers=headers)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from abserver.sip.message import Request
 
 
+ON_FLOW = ""
+"""The next hop of a request that can leave on its flow only (RFC 5626 §5.3)."""
+
+
 @dataclass(slots=True)
 class Outgoing:
     """A value like `Request`; not frozen, because one is made for every NOTIFY."""
@@ -27,7 +31,8 @@ class Outgoing:
     uri: str
     """The Request-URI."""
     next_hop: str
-    """The URI whose host gets the request (RFC 3261 §8.1.2): the first Route, or the Request-URI."""
+    """The URI whose host gets the request (RFC 3261 §8.1.2): the first Route, or the Request-URI; ON_FLOW for whoever
+    is at the other end of the flow that it is sent with."""
     fields: str
     """The header fields with a CRLF after each, without Via and Content-Length."""
     body: bytes = b""

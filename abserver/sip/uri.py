@@ -79,6 +79,14 @@ class SipUri:
         return "lr" in self.params
 
 
+def wants_flow(uri: str) -> bool:
+    """Whether the user agent of this Contact asks for requests on the flow that it came on (`ob`, RFC 5626 §4.3)."""
+    try:
+        return ";ob" in uri.lower() and "ob" in SipUri.parse(uri).params
+    except SipSyntaxError:
+        return False
+
+
 def _parse_uri_params(text: str) -> dict[str, str | None]:
     params: dict[str, str | None] = {}
     for part in text.split(";")[1:]:

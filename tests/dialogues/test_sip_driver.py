@@ -18,6 +18,7 @@ from abserver.sip.codec import serialize, write_fields
 from abserver.sip.dialog import Dialog
 from abserver.sip.identifiers import new_call_id
 from abserver.sip.message import Headers, Request, Response
+from abserver.sip.outgoing import ON_FLOW, Outgoing
 from abserver.sip.trace import Direction, TracedMessage
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from abserver.net.connections import StreamLimits
-    from abserver.sip.outgoing import Outgoing
 
 ANY = Address("127.0.0.1", 0)
 CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
@@ -131,6 +131,35 @@ async def test_a_request_goes_back_on_the_live_connection_whatever_its_uri_says(
         back = request_to(Address("192.0.2.1", 9), transport="udp")
         assert status(await outcome_of(server, back, flow)) == 200
     assert len(answers.requests) == 1
+
+
+async def test_a_request_for_its_flow_alone_leaves_there_whatever_its_uri_and_size_rfc5626_5_3() -> None:
+    served, answers = Served(), Served()
+    async with node(served, tcp=()) as server, node(answers, tcp=()) as client:
+        await outcome_of(client, request_to(address_of(server, Transport.UDP)))
+        [(_, flow)] = served.requests
+        back = Outgoing.of(request_to(Address("192.168.1.7", 5060), body=b"x" * 2000))
+        back.next_hop = ON_FLOW
+        assert status(await outcome_of(server, back, flow)) == 200
+    assert [each.body for each, _ in answers.requests] == [b"x" * 2000]
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        None,
+        Flow(Transport.TCP, Address("127.0.0.1", 1), Address("127.0.0.1", 2), connection=99),
+        Flow(Transport.TCP, Address("127.0.0.1", 1), Address("127.0.0.1", 2)),  # as a journal remembers it
+        Flow(Transport.UDP, Address("192.0.2.1", 5060), Address("127.0.0.1", 2)),
+    ],
+)
+async def test_a_request_for_a_flow_that_is_gone_is_unreachable_rfc5626_5_3_1(flow: Flow | None) -> None:
+    served = Served()
+    async with node(served) as server, node() as client:
+        request = Outgoing.of(request_to(address_of(server, Transport.UDP)))
+        request.next_hop = ON_FLOW
+        assert await outcome_of(client, request, flow) is SendFailure.UNREACHABLE
+    assert served.requests == []
 
 
 async def test_a_request_over_1300_bytes_leaves_by_tcp() -> None:

@@ -42,7 +42,7 @@ async def test_a_200_has_tag_contact_and_the_granted_duration_rfc6665_4_2_1_1(wo
     response = await bob.subscribe(ANN, Expires="999999")
     assert response.status == 200  # never 202 (§8.3.1)
     assert response.expires == 86400
-    assert response.headers.get("Contact") == f"<sip:{ADDRESS}>"
+    assert response.headers.get("Contact") == f"<sip:ann@{ADDRESS};gr=example.com>"
     assert response.to.tag
 
 
@@ -561,7 +561,11 @@ async def test_options_tells_what_is_served_rfc3261_11_2(world: World) -> None:
 
 
 def bare_request(method: str) -> Request:
-    headers = [("Max-Forwards", "70"), ("From", "<sip:bob@example.com>;tag=1"), ("To", f"<sip:{ADDRESS}>")]
+    headers = [
+        ("Max-Forwards", "70"),
+        ("From", "<sip:bob@example.com>;tag=1"),
+        ("To", f"<sip:ann@{ADDRESS};gr=example.com>"),
+    ]
     headers += [("Call-ID", "bare"), ("CSeq", f"1 {method}")]
     return Request(method, f"sip:{ADDRESS}", Headers(headers))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from abserver.ports import Answered, RequestHandler, Respond, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransportFailed
 from abserver.sip.endpoint import Endpoint
-from abserver.sip.outgoing import Outgoing
+from abserver.sip.outgoing import ON_FLOW, Outgoing
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 from abserver.sip.uri import SipUri
@@ -140,8 +140,9 @@ class SimNode:
     def send(self, request: Request | Outgoing, *, flow: Flow | None, answered: Answered) -> None:
         """`abserver.ports.SipSender`."""
         outgoing = request if isinstance(request, Outgoing) else Outgoing.of(request)
-        uri = SipUri.parse(outgoing.next_hop)  # all names in this network are numbers
-        flow = self._flow(Address(uri.host, uri.port or 5060))
+        if outgoing.next_hop != ON_FLOW or flow is None:
+            uri = SipUri.parse(outgoing.next_hop)  # all names in this network are numbers
+            flow = self._flow(Address(uri.host, uri.port or 5060))
         transaction_id, effects = self._endpoint.send(outgoing, flow, _now())
         self._answered[transaction_id] = answered
         self._execute(effects)

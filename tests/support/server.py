@@ -75,7 +75,7 @@ class SimServer:
         self.node = SimNode(
             network,
             ADDRESS,
-            lambda request, flow, respond: self.events.subscribing.handle(request, flow, respond),
+            lambda request, flow, respond: self.events.reception.handle(request, flow, respond),
             CAPABILITIES,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.uri import SipUri
+from abserver.sip.uri import SipUri, wants_flow
 
 
 def test_a_full_uri_comes_apart_and_together() -> None:
@@ -75,3 +75,18 @@ def test_another_scheme_is_hinted_416(text: str) -> None:
     with pytest.raises(SipSyntaxError) as caught:
         SipUri.parse(text)
     assert caught.value.status_hint == 416
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("sip:bob@10.0.0.2;ob", True),
+        ("sip:bob@10.0.0.2;transport=tcp;OB", True),
+        ("sip:bob@10.0.0.2;obi=1", False),
+        ("sip:bob;ob@10.0.0.2", False),
+        ("tel:1;ob", False),
+        ("sip:bob@10.0.0.2", False),
+    ],
+)
+def test_ob_asks_for_requests_on_the_flow_rfc5626_4_3(uri: str, expected: bool) -> None:
+    assert wants_flow(uri) is expected
