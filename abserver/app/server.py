@@ -159,6 +159,7 @@ def event_side(
         trusted_peers=settings.sip.trusted_peers,
         identities=settings.identities,
         offered=settings.auth.sip_algorithms,
+        qops=settings.auth.sip_qops,
         throttle=logins.throttle,
     )
     events = EventSide(

@@ -25,6 +25,7 @@ from abserver.config.values import (
     Listeners,
     Networks,
     Origins,
+    Qops,
     Realm,
     RootUri,
     StorageUrl,
@@ -36,7 +37,7 @@ from abserver.config.values import (
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.domain.identity import Identities
 from abserver.sip.transport import Address
-from xcap.core.digest import Algorithm
+from xcap.core.digest import Algorithm, Qop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -210,6 +211,10 @@ class AuthSettings(_Section):
     """Digest algorithms of SIP challenges, in their order. A client that knows RFC 8760 takes the first that it
     supports; many phones and test tools look at the first challenge only, and know MD5 alone, so MD5 comes first here.
     Put `SHA-256` first, or alone, where every client knows it."""
+
+    sip_qops: Qops = (Qop.AUTH,)
+    """Qualities of protection that SIP challenges offer, the preferred first: `auth`, and `auth-int`, which covers the
+    body as well (RFC 8760 §2.6). A proxy that changes bodies makes `auth-int` fail, and not every phone knows it."""
 
     http_algorithms: Algorithms = (Algorithm.SHA256, Algorithm.MD5)
     """Digest algorithms of HTTP challenges, in their order (RFC 7616 §3.7). Clients built on Python's urllib look at

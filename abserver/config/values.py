@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from abserver.domain.identity import Aor, InvalidAor, parse_aor
 from abserver.sip.grammar import is_token
 from abserver.sip.transport import Address
+from xcap.core.digest import Qop
 from xcap.values import (
     Algorithms,
     Domains,
@@ -42,6 +43,7 @@ __all__ = [
     "Listeners",
     "Networks",
     "Origins",
+    "Qops",
     "Realm",
     "RootUri",
     "StorageUrl",
@@ -150,6 +152,17 @@ def parse_one_domain(value: object) -> str | None:
     return parse_domain(value) if value else None
 
 
+def parse_qop(value: object) -> Qop:
+    """A quality of protection by its name on the wire."""
+    if isinstance(value, Qop):
+        return value
+    try:
+        return Qop(str(value).lower())
+    except ValueError:
+        known = ", ".join(f"'{qop.value}'" for qop in Qop)
+        raise ValueError(f"{value!r} is no quality of protection; write one of {known}") from None
+
+
 def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
     for index, listener in enumerate(listeners):
         if listener.port and listener in listeners[:index]:
@@ -166,4 +179,5 @@ Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]
 UserAliases = Annotated[Mapping[Aor, Aor], PlainValidator(parse_users)]
 Domain = Annotated[str | None, PlainValidator(parse_one_domain)]
+Qops = Annotated[tuple[Annotated[Qop, PlainValidator(parse_qop)], ...], BeforeValidator(split), Field(min_length=1)]
 Ioi = Annotated[str | None, PlainValidator(parse_ioi)]

@@ -27,7 +27,7 @@ from abserver.sip.transport import WEBSOCKETS
 from abserver.sip.trusted_fields import ServedUser, SessionCase, asserted_identities
 from abserver.sip.uas import make_response
 from abserver.sip.uri import SipUri
-from xcap.core.digest import Algorithm, Challenge, Credentials, MalformedDigest, Verdict, user_of, verify
+from xcap.core.digest import Algorithm, Challenge, Credentials, MalformedDigest, Qop, Verdict, user_of, verify
 from xcap.core.throttle import Throttle, source_of
 
 if TYPE_CHECKING:
@@ -69,10 +69,12 @@ class Authenticator:
         trusted_peers: Sequence[Network] = (),
         identities: Identities = NO_ALIASES,
         offered: Sequence[Algorithm] = OFFERED,
+        qops: Sequence[Qop] = (Qop.AUTH,),
         throttle: Throttle | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """realm: None is the user's own domain. offered: an answer with another algorithm is challenged again.
+        """realm: None is the user's own domain. offered, qops: an answer with another algorithm or quality of
+        protection is challenged again. One without any quality is as old as RFC 2543, and taken where `auth` is.
 
         throttle: the one that HTTP has too; None is one of its own.
         """
@@ -80,14 +82,19 @@ class Authenticator:
         self._nonces = nonces
         self._clock = clock
         self._domains = tuple(domains)
+        self._hosts = frozenset(map(bare_host, domains))
         self._realm = realm
         self._trusted_peers = tuple(trusted_peers)
         self._trusted: dict[str, bool] = {}
         """Whether the peers of late are among them."""
         self._identities = identities
         self._offered = tuple(offered)
+        self._qops = tuple(qops)
         self._throttle = throttle or Throttle()
         self._sleep = sleep
+
+    # No Authentication-Info goes with what succeeds (RFC 7616 §3.5): a nonce lives for minutes and a phone comes back
+    # after an hour, so a `nextnonce` would be stale by then, and `stale=true` costs the same one exchange.
 
     async def identify(self, request: Request, flow: Flow) -> Watcher | Response:
         """The authenticated sender, or the response that refuses or challenges. Raises SipSyntaxError."""
@@ -101,6 +108,8 @@ class Authenticator:
             except MalformedDigest as error:
                 return make_response(request, 400, reason=f"Malformed Authorization: {error}")
             if credentials.realm == realm:
+                if credentials.uri != request.uri and not self._serves(credentials.uri, flow):
+                    return make_response(request, 400, reason="Digest for Another URI")
                 return await self._verify(request, flow, credentials)
         return self._challenge(request, stale=False)
 
@@ -164,7 +173,7 @@ class Authenticator:
         if held_back := self._held_back(request, flow, user, source):
             return held_back
         known = await self._credentials.credential(user)
-        offered = credentials.algorithm in self._offered
+        offered = credentials.algorithm in self._offered and (credentials.qop or Qop.AUTH) in self._qops
         ha1 = known.ha1.get((credentials.algorithm, credentials.username)) if known and offered else None
         if held_back := self._held_back(request, flow, user, source):  # by attempts that were made meanwhile
             return held_back
@@ -179,6 +188,17 @@ class Authenticator:
         await self._sleep(max(0.0, started + REFUSAL_TIME - self._clock.now()))
         return self._challenge(request, stale=False)
 
+    def _serves(self, uri: str, flow: Flow) -> bool:
+        """Whether a digest for this URI may have been meant for us: proxies retarget requests (RFC 8760 §2.6.6). Simple
+        clients sign the address that they send to: ours, or that of a trusted proxy."""
+        if _scheme(uri) == "tel":
+            return True
+        try:
+            host = bare_host(SipUri.parse(uri).host).lower()
+        except SipSyntaxError:
+            return False
+        return host in self._hosts or host == flow.local.host or (host == flow.remote.host and self.trusts(flow))
+
     def _held_back(self, request: Request, flow: Flow, user: str, source: str | None) -> Response | None:
         wait = self._throttle.wait(user, source, self._clock.now())
         if wait == 0.0:
@@ -189,7 +209,7 @@ class Authenticator:
 
     def _challenge(self, request: Request, *, stale: bool) -> Response:
         nonce, realm = self._nonces.mint(self._clock.now()), self._realm_for(request)
-        challenges = [Challenge(realm=realm, nonce=nonce, algorithm=each, stale=stale) for each in self._offered]
+        challenges = [Challenge(realm, nonce, each, self._qops, stale) for each in self._offered]
         return make_response(request, 401, headers=[("WWW-Authenticate", str(each)) for each in challenges])
 
     def _realm_for(self, request: Request) -> str:

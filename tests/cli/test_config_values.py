@@ -9,6 +9,7 @@ import pytest
 import xcap.values
 from abserver.config import values
 from abserver.sip.transport import Address
+from xcap.core.digest import Qop
 
 
 @pytest.mark.parametrize(
@@ -196,3 +197,9 @@ def test_an_origin_is_read_in_lower_case() -> None:
 def test_what_is_no_origin_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match=r"write it like .https://example\.com."):
         values.parse_origin(text)
+
+
+def test_a_quality_of_protection_is_one_of_two() -> None:
+    assert values.parse_qop("AUTH-INT") is values.parse_qop(Qop.AUTH_INT) is Qop.AUTH_INT
+    with pytest.raises(ValueError, match="write one of 'auth', 'auth-int'"):
+        values.parse_qop("auth-conf")
