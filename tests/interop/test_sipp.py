@@ -23,6 +23,8 @@ NUMBERS = (f"+1-555-02{number:02}" for number in itertools.count())
 MANY = 40
 """Devices at once."""
 
+IPV4, IPV6 = "127.0.0.1", "[::1]"
+
 pytestmark = needs(SIPP)
 
 
@@ -30,7 +32,9 @@ pytestmark = needs(SIPP)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One where Ann has a card, and has approved Bob."""
     tmp_path = tmp_path_factory.mktemp("server")
-    server = ServerProcess(tmp_path, SUBSCRIPTIONS__MAX_DEVICES=str(MANY), SUBSCRIPTIONS__EXPIRES_JITTER="0")
+    server = ServerProcess(
+        tmp_path, also_at=[IPV6], SUBSCRIPTIONS__MAX_DEVICES=str(MANY), SUBSCRIPTIONS__EXPIRES_JITTER="0"
+    )
     server.command("user", "add", OWNER, "--password", "annpw")
     server.command("user", "add", WATCHER, "--password", PASSWORD)
     (tmp_path / "ann.vcf").write_text(CARD)
@@ -41,12 +45,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize(("transport", "calls"), [("u1", 1), ("t1", 1), ("u1", MANY), ("tn", MANY)])
+@pytest.mark.parametrize(
+    ("host", "transport", "calls"),
+    [(IPV4, "u1", 1), (IPV4, "t1", 1), (IPV6, "u1", 1), (IPV6, "t1", 1), (IPV4, "u1", MANY), (IPV4, "tn", MANY)],
+)
 def test_sipp_polls_refreshes_and_is_told_of_a_change(
-    server: ServerProcess, tmp_path: Path, transport: str, calls: int
+    server: ServerProcess, tmp_path: Path, host: str, transport: str, calls: int
 ) -> None:
     options = ("-m", str(calls), "-r", str(calls), "-au", "bob", "-ap", PASSWORD)
-    with Sipp("stay", server.sip, tmp_path, *options, transport=transport, **WHO) as sipp:
+    with Sipp("stay", (host, server.sip[1]), tmp_path, *options, transport=transport, host=host, **WHO) as sipp:
         sipp.until("CSeq: 2 NOTIFY", 2 * calls)  # it came, and was answered
         server.command("card", "set", OWNER, f"TEL:{next(NUMBERS)}")
         sipp.finish()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
@@ -22,12 +23,15 @@ LIMIT = 60.0
 class ServerProcess:
     """`abserver serve` in a folder; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
-        """settings: more of the configuration, by the names that the environment has without `ABSERVER_`."""
+    def __init__(self, folder: Path, *, also_at: Sequence[str] = (), **settings: str) -> None:
+        """also_at: more hosts to listen at for SIP, on the same port. settings: more of the configuration, by the names
+        that the environment has without `ABSERVER_`."""
         self.folder = folder
         self.sip = ("127.0.0.1", free_port())
         self.http = ("127.0.0.1", free_port())
-        sip, http = (f"{host}:{port}" for host, port in (self.sip, self.http))
+        sip = ",".join(f"{host}:{self.sip[1]}" for host in (self.sip[0], *also_at))
+        http = f"{self.http[0]}:{self.http[1]}"
+        self._listeners = LISTENERS + 2 * len(also_at)
         own = {
             "SIP__UDP": sip,
             "SIP__TCP": sip,
@@ -63,7 +67,7 @@ class ServerProcess:
                 text=True,
             )
         assert self._process.stdout is not None
-        for _ in range(LISTENERS):
+        for _ in range(self._listeners):
             line = self._process.stdout.readline()
             assert line.startswith("abserver: ready on"), self.log
 
@@ -106,7 +110,8 @@ class ServerProcess:
 def free_port(host: str = "127.0.0.1") -> int:
     """A port of the host that is free for UDP and TCP at this moment."""
     while True:
-        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagrams:
             stream.bind((host, 0))
             port: int = stream.getsockname()[1]
             try:

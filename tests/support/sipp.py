@@ -36,7 +36,7 @@ class Sipp:
         named = [word for key, value in keys.items() for word in ("-key", key, value)]
         self._command = [
             *("sipp", f"{server[0]}:{server[1]}", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-nostdin"),
-            *("-t", transport, "-i", host, "-p", str(free_port(host)), "-m", "1", "-max_socket", "1000"),
+            *("-t", transport, "-i", host, "-p", str(free_port(host.strip("[]"))), "-m", "1", "-max_socket", "1000"),
             *("-trace_err", "-error_file", str(folder / f"{scenario}-errors.log")),
             *("-trace_msg", "-message_file", str(folder / f"{scenario}-messages.log")),
             *named,
