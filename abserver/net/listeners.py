@@ -19,7 +19,8 @@ from abserver.sip.transport import Address
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_BACKLOG = 1024
+BACKLOG = 1024
+"""Connections that may wait to be accepted: after an outage all phones come back at once."""
 _PAIR_ATTEMPTS = 32
 """How often another free port is tried when only one of UDP and TCP was free on it."""
 
@@ -67,7 +68,7 @@ def _bound(kind: socket.SocketKind, listener: Address) -> socket.socket:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(listener)
         if kind is socket.SOCK_STREAM:
-            sock.listen(_BACKLOG)
+            sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from abserver.net.connections import Connection, Connections
-from abserver.net.listeners import bound_address
+from abserver.net.listeners import BACKLOG, bound_address
 from abserver.sip.codec import PONG_BYTES, KeepAlive, StreamFramer
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -33,7 +33,9 @@ class StreamShell:
         loop = asyncio.get_running_loop()
         self._servers.append(
             await loop.create_server(
-                lambda: StreamConnection(self._connections, Transport.TCP, accepted=True, local_port=port), sock=sock
+                lambda: StreamConnection(self._connections, Transport.TCP, accepted=True, local_port=port),
+                sock=sock,
+                backlog=BACKLOG,  # it listens anew
             )
         )
 

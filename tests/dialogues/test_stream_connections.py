@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -121,6 +121,14 @@ async def test_a_message_without_end_gets_the_connection_cut() -> None:
         writer.write(MESSAGE + MESSAGE[:-1])
         await end_of(reader)
     assert inbox.messages.qsize() == 1
+
+
+async def test_hundreds_that_come_back_at_once_need_not_knock_twice() -> None:
+    """A knock that finds no room is repeated by the peer's kernel a second later."""
+    async with listening(Inbox()) as (_, address):
+        with ExitStack() as phones:
+            for _ in range(300):  # while the loop has other work
+                phones.enter_context(socket.create_connection(address, timeout=0.9))
 
 
 async def test_a_silent_connection_is_cut() -> None:
