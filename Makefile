@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin
 
-.PHONY: help demo test interop checks style types laws bench soak docs run clean
+.PHONY: help demo test interop checks style types laws bench soak fuzz docs run clean
 
 help:
 	@echo "make demo     the main job, start to end, on loopback"
@@ -13,6 +13,7 @@ help:
 	@echo "make checks   style, types, import law"
 	@echo "make bench    the figures, beside a floor measured in the same run (ROWS=xcap: only these)"
 	@echo "make soak     ten minutes of churn at a server that is killed again and again, and more stories (SECONDS=)"
+	@echo "make fuzz     hostile bytes for the codec (by atheris where it is) and for a real server (SECONDS=)"
 	@echo "make run      the server with configs/dev.toml"
 	@echo "make docs     the generated pages"
 
@@ -54,6 +55,11 @@ soak: SECONDS ?= 600
 soak: $(VENV)/installed-dev
 	CONVERGENCE_EXAMPLES=$$((2 * $(SECONDS))) $(RUN)/pytest -q tests/properties/test_convergence.py
 	$(RUN)/python -m tests.soak $(SECONDS)
+
+fuzz: SECONDS ?= 600
+fuzz: $(VENV)/installed-dev
+	-$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[fuzz]'
+	$(RUN)/python -m tests.fuzz $(SECONDS)
 
 docs: $(VENV)/installed
 	$(RUN)/python -m abserver.config

@@ -1,0 +1,318 @@
+"""Attacks on the listeners of a real server, seeded. Each takes some tenths of a second, and ends by asking whether the
+server is well: OPTIONS over UDP and over TCP get their 200.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import random
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from tests.fuzz.corpus import OURS, torture
+from tests.fuzz.mutations import LARGEST, mutated
+from tests.fuzz.worst import filled
+from tests.support.torture import PATIENCE, probe, status_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Attack = Callable[["Target", random.Random], None]
+
+HOST = "127.0.0.9"
+"""Where the attacks come from."""
+LARGEST_DATAGRAM = 65_507
+
+
+class Unwell(AssertionError):
+    """The server does not answer as it should."""
+
+
+class Target:
+    """One server's SIP port, over UDP and TCP."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+        self._numbers = itertools.count(1)
+
+    def datagrams(self) -> socket.socket:
+        """A UDP socket to it. Close it."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.bind((HOST, 0))
+        sock.connect(self.address)
+        sock.settimeout(PATIENCE)
+        return sock
+
+    def connection(self) -> socket.socket:
+        """A connection to it. Close it."""
+        sock = socket.create_connection(self.address, PATIENCE, source_address=(HOST, 0))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def mark(self) -> str:
+        """A Call-ID and branch that nobody had."""
+        return f"probe{next(self._numbers)}"
+
+    def check(self) -> None:
+        """Raises Unwell unless OPTIONS over UDP and over a new connection are answered 200."""
+        with self.datagrams() as sock:
+            self.answered(sock, "UDP")
+        with self.connection() as sock:
+            self.answered(sock, "TCP")
+
+    def answered(self, sock: socket.socket, transport: str) -> None:
+        """Ask on that socket, and wait for the 200 among whatever else comes."""
+        mark = self.mark()
+        sock.sendall(probe(mark, transport, sock.getsockname()))
+        wait_for(sock, mark, transport)
+
+
+def wait_for(sock: socket.socket, mark: str, transport: str) -> None:
+    """Wait for the 200 to a probe. Raises Unwell."""
+    wanted, received = f"Call-ID: {mark}\r\n".encode(), b""
+    try:
+        while wanted not in received:
+            piece = sock.recv(LARGEST)
+            if not piece and transport == "TCP":
+                raise Unwell(f"the connection ended before the answer to {mark}")
+            received = piece if transport == "UDP" else received[-LARGEST:] + piece
+    except OSError as error:
+        raise Unwell(f"no answer to {mark} over {transport}: {error!r}") from error
+    answer = received[received.rindex(b"SIP/2.0 ", 0, received.index(wanted)) :]
+    if status_of(answer) != 200:
+        raise Unwell(f"{status_of(answer)} to {mark}")
+
+
+# -- datagrams --------------------------------------------------------------------------------------------------------
+
+
+def mutated_datagrams(target: Target, rng: random.Random) -> None:
+    """Torture messages and our own, changed; a probe after each portion, so that none is lost in a full buffer."""
+    with target.datagrams() as sock:
+        for _ in range(4):
+            for _ in range(50):
+                sock.send(mutated(rng)[:LARGEST_DATAGRAM])
+            target.answered(sock, "UDP")
+
+
+def random_datagrams(target: Target, rng: random.Random) -> None:
+    """Bytes without meaning, of any size, empty ones and STUN's first octets among them."""
+    with target.datagrams() as sock:
+        for size in (0, 1, 2, 3, 4, 19, 20, 28, 500, 1500, 9000, LARGEST_DATAGRAM):
+            for first in (b"", b"\x00", b"\x00\x01", b"\x01\x01", b"\x80", b"\r\n", b"SIP/2.0 ", b"OPTIONS "):
+                sock.send((first + rng.randbytes(size))[:size])
+        target.answered(sock, "UDP")
+
+
+def large_datagrams(target: Target, rng: random.Random) -> None:
+    """64 kB of one thing."""
+    messages = list(filled(LARGEST_DATAGRAM).values())
+    with target.datagrams() as sock:
+        for data in rng.sample(messages, 20):
+            sock.send(data)
+        target.answered(sock, "UDP")
+
+
+# -- streams ----------------------------------------------------------------------------------------------------------
+
+
+def byte_by_byte(target: Target, rng: random.Random) -> None:
+    """A message whose every byte is a segment: it is answered like any other."""
+    with target.connection() as sock:
+        for _ in range(2):
+            mark = target.mark()
+            for byte in probe(mark, "TCP", sock.getsockname()):
+                sock.sendall(bytes([byte]))
+            wait_for(sock, mark, "TCP")
+
+
+def cut_at_every_byte(target: Target, rng: random.Random) -> None:
+    """Two segments, cut at each byte; on one connection all are answered, in their order."""
+    with target.connection() as sock:
+        for cut in range(len(probe("probe", "TCP", sock.getsockname()))):
+            mark = target.mark()
+            data = probe(mark, "TCP", sock.getsockname())
+            sock.sendall(data[:cut])
+            sock.sendall(data[cut:])
+            if cut % 32 == 0:
+                wait_for(sock, mark, "TCP")
+        target.answered(sock, "TCP")
+
+
+def ended_at_every_byte(target: Target, rng: random.Random) -> None:
+    """A connection that ends after the first byte of a message, after the second, ...; some with a reset."""
+    data = rng.choice(OURS)
+    for end in range(0, len(data), rng.choice((3, 5, 7))):
+        with target.connection() as sock:
+            sock.sendall(data[:end])
+            if rng.random() < 0.3:
+                reset(sock)
+
+
+def pipelined(target: Target, rng: random.Random) -> None:
+    """Many requests in one write, keep-alives between them: each is answered."""
+    with target.connection() as sock:
+        marks = [target.mark() for _ in range(100)]
+        between = [rng.choice((b"", b"", b"\r\n\r\n", b"\r\n", b"\r\n" * 7)) for _ in marks]
+        local = sock.getsockname()
+        sock.sendall(b"".join(alive + probe(mark, "TCP", local) for mark, alive in zip(marks, between, strict=True)))
+        received = b""
+        while f"Call-ID: {marks[-1]}\r\n".encode() not in received:
+            piece = sock.recv(LARGEST)
+            if not piece:
+                raise Unwell("the connection ended")
+            received += piece
+        if any(f"Call-ID: {mark}\r\n".encode() not in received for mark in marks):
+            raise Unwell("a request in a row was left out")
+
+
+def keep_alives(target: Target, rng: random.Random) -> None:
+    """CRLFs in any number and cut anywhere, a ping's answer for each pair, and then a request."""
+    with target.connection() as sock:
+        for _ in range(50):
+            sock.sendall(b"\r\n" * rng.randint(1, 40))
+            sock.sendall(rng.choice((b"\r", b"")) and b"\r\n")
+        target.answered(sock, "TCP")
+
+
+def lengths_that_lie(target: Target, rng: random.Random) -> None:
+    """Content-Length that is too short, too long, negative, doubled, no number; the connection may end, no more."""
+    for length in ("0", "3", "400", "65536", "1048577", "99999999999", "-1", "", "x", "4, 4", "4\r\nContent-Length: 5"):
+        data = probe(target.mark(), "TCP", ("192.0.2.1", 5060)).replace(b"Length: 0", f"Length: {length}".encode())
+        with target.connection() as sock, may_end():
+            sock.sendall(data + b"body")
+            sock.sendall(probe(target.mark(), "TCP", sock.getsockname()))
+            sock.shutdown(socket.SHUT_WR)
+            drain(sock)
+
+
+def mutated_streams(target: Target, rng: random.Random) -> None:
+    """Changed messages in a row on a connection, cut anywhere, as long as the server keeps it."""
+    for _ in range(20):
+        data = b"".join(mutated(rng) for _ in range(4))
+        with target.connection() as sock, may_end():
+            for piece in cut(rng, data):
+                sock.sendall(piece)
+            sock.shutdown(socket.SHUT_WR)
+            drain(sock)
+
+
+def large_heads(target: Target, rng: random.Random) -> None:
+    """64 kB of header fields in a stream, and 64 kB that never end."""
+    for data in rng.sample(list(filled(LARGEST).values()), 20):
+        with target.connection() as sock, may_end():
+            sock.sendall(data)
+            sock.shutdown(socket.SHUT_WR)
+            drain(sock)
+
+
+def torture_in_a_row(target: Target, rng: random.Random) -> None:
+    """The torture messages on as few connections as the server allows."""
+    messages = torture()
+    rng.shuffle(messages)
+    while messages:
+        with target.connection() as sock, may_end():
+            for _ in range(min(8, len(messages))):
+                sock.sendall(messages.pop())
+            sock.shutdown(socket.SHUT_WR)
+            drain(sock)
+
+
+def half_open(target: Target, rng: random.Random) -> None:
+    """Connections of which one direction is closed, with and without something unfinished; others are reset."""
+    for _ in range(30):
+        with target.connection() as sock:
+            sock.sendall(rng.choice((b"", b"\r\n", b"OPTIONS", OURS[0][: rng.randrange(len(OURS[0]))], OURS[1])))
+            action = rng.choice(("write", "read", "reset"))
+            if action == "write":
+                with may_end():
+                    sock.shutdown(socket.SHUT_WR)
+                    drain(sock)
+            elif action == "read":
+                with may_end():
+                    sock.shutdown(socket.SHUT_RD)
+            else:
+                reset(sock)
+
+
+def who_reads_nothing(target: Target, rng: random.Random) -> None:
+    """A connection that asks and never takes an answer."""
+    with target.connection() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(0.2)
+        local = sock.getsockname()
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                sock.sendall(probe(target.mark(), "TCP", local))
+
+
+def many_connections(target: Target, rng: random.Random) -> None:
+    """Three hundred connections at once, each with the beginning of a message; the next one is served all the same."""
+    with contextlib.ExitStack() as open_ones:
+        for _ in range(300):
+            sock = open_ones.enter_context(target.connection())
+            sock.sendall(OURS[0][: rng.randrange(len(OURS[0]))])
+        target.check()
+
+
+ATTACKS: tuple[Attack, ...] = (
+    mutated_datagrams,
+    random_datagrams,
+    large_datagrams,
+    byte_by_byte,
+    cut_at_every_byte,
+    ended_at_every_byte,
+    pipelined,
+    keep_alives,
+    lengths_that_lie,
+    mutated_streams,
+    large_heads,
+    torture_in_a_row,
+    half_open,
+    who_reads_nothing,
+    many_connections,
+)
+
+
+def attack(target: Target, number: int, seed: int) -> str:
+    """One attack, by its number, and the question whether the server is well; its name. Raises Unwell."""
+    chosen = ATTACKS[number % len(ATTACKS)]
+    try:
+        chosen(target, random.Random(seed))
+        target.check()
+    except (OSError, Unwell) as error:
+        raise Unwell(f"{chosen.__name__}, seed {seed}: {error!r}") from error
+    return chosen.__name__
+
+
+def cut(rng: random.Random, data: bytes) -> Iterator[bytes]:
+    """The pieces of some bytes."""
+    places = sorted(rng.randint(0, len(data)) for _ in range(rng.randint(0, 12)))
+    for start, end in itertools.pairwise((0, *places, len(data))):
+        yield data[start:end]
+
+
+@contextlib.contextmanager
+def may_end() -> Iterator[None]:
+    """Where the server may end the connection at any time; not answering a closed one is another matter."""
+    try:
+        yield
+    except ConnectionError:
+        pass
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+
+
+def drain(sock: socket.socket) -> None:
+    """Read to the end."""
+    while sock.recv(LARGEST):
+        pass
+
+
+def reset(sock: socket.socket) -> None:
+    """Have the connection end with a reset as it is closed."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
