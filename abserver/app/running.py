@@ -1,6 +1,6 @@
 """`abserver serve` as a process: listeners announced, signals obeyed, one clear message when it cannot start.
 
-SIGTERM and SIGINT stop it in order; SIGHUP makes it read its certificate again.
+SIGTERM and SIGINT stop it in order; SIGHUP makes it read its certificates again.
 """
 
 from __future__ import annotations
@@ -55,6 +55,6 @@ def _reload(server: Server) -> None:
     try:
         server.reload()
     except TlsError as error:
-        log.error("the certificate stays as it was", extra={"reason": str(error)})
+        log.error("the certificates stay as they were", extra={"reason": str(error)})
     else:
         log.info("reloaded")

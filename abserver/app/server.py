@@ -10,6 +10,7 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
+from abserver.app.certificates import SipCertificate, sip_certificate
 from abserver.app.clock import SystemClock
 from abserver.app.documents import CardChanges, XcapDocuments
 from abserver.app.events import Choices, EventSide, Shells
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from abserver.app.stores import Stores
     from abserver.config import Settings
     from abserver.events.package import EventPackage
+    from abserver.net.tls import Security
     from abserver.ports import Clock, Snapshot
     from abserver.sip.transport import Address
     from xcap.http.tls import Tls
@@ -48,6 +50,7 @@ class Server:
         self._settings = settings
         self._running = contextlib.AsyncExitStack()
         self._certificate: Tls | None = None
+        self._sip_certificate: SipCertificate | None = None
         self.ready: tuple[str, ...] = ()
         """One line per listener, with real port numbers, once `start` has returned."""
         self.tasks: list[asyncio.Task[None]] = []
@@ -64,9 +67,12 @@ class Server:
             self._running = started.pop_all()
 
     def reload(self) -> None:
-        """Read the certificate again. Raises TlsError, and then the server goes on with the one it has."""
+        """Read the certificates of SIP and HTTP again. Raises TlsError, and then the server goes on with all it has."""
+        use = self._sip_certificate.prepare() if self._sip_certificate else None
         if self._certificate is not None:
             self._certificate.reload()
+        if use is not None:
+            use()
 
     async def stop(self) -> None:
         """Stop listening, finish what is in progress, write what is left.
@@ -77,7 +83,7 @@ class Server:
 
     async def _start(self, started: contextlib.AsyncExitStack) -> None:
         settings, clock, bus = self._settings, SystemClock(), LocalBus()
-        self._certificate = certificate(settings)
+        self._certificate, self._sip_certificate = certificate(settings), sip_certificate(settings.sip)
         stores = await started.enter_async_context(open_stores(settings.storage.url, store_limits(settings)))
         await stores.journal.collect()
         logins = Logins.of(settings)
@@ -85,7 +91,9 @@ class Server:
         started.callback(listener.close)
         place = f"{'https' if self._certificate else 'http'} {bound_address(listener)}{settings.http.xcap_root}"
         library = library_of(settings, stores, bound_address(listener))
-        sip, events = event_side(settings, stores, await stores.journal.load(), library, logins, bus, clock)
+        security = self._sip_certificate.security if self._sip_certificate else None
+        known = await stores.journal.load()
+        sip, events = event_side(settings, stores, known, library, logins, bus, clock, security)
         changes = CardChanges(bus.publish, rests_on=events.authorizer.rests_on, edited=events.relating.edited)
         bus.subscribe_changes(changes.changed)
         http = HttpServer(
@@ -139,13 +147,16 @@ def event_side(
     logins: Logins,
     bus: LocalBus,
     clock: Clock,
+    security: Security | None,
 ) -> tuple[SipDriver, EventSide]:
-    """SIP and the services behind it; `known` is what the journal remembers."""
+    """SIP and the services behind it; `known` is what the journal remembers, `security` what TLS needs."""
     sip = SipDriver(
         lambda request, flow, respond: events.reception.handle(request, flow, respond),
         dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,
+        tls=settings.sip.tls,
+        security=security,
         name_servers=settings.sip.name_servers,
         gate=gate_of(settings),
         waiting=lambda: events.outbox.waiting,
@@ -205,7 +216,8 @@ def choices_of(settings: Settings) -> Choices:
 def own_hosts(settings: Settings) -> frozenset[str] | None:
     """The hosts that a Request-URI for us may name: our domains and listeners; None if we listen everywhere."""
     sip = settings.sip
-    listeners = [each.host for each in (*sip.udp, *sip.tcp, *([settings.http.listen] if sip.websocket_path else ()))]
+    web = (settings.http.listen,) if sip.websocket_path else ()
+    listeners = [each.host for each in (*sip.udp, *sip.tcp, *sip.tls, *web)]
     if any(ipaddress.ip_address(each).is_unspecified for each in listeners):
         return None
     return frozenset({*(each.strip("[]") for each in settings.server.domains), *listeners})

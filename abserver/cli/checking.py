@@ -21,17 +21,23 @@ def check_config(config: common.ConfigFile = None) -> None:
 
 
 def _check_certificate(settings: Settings) -> None:
-    """Raises CommandError if the HTTP listener could not use its certificate."""
+    """Raises CommandError if a listener could not use its certificate."""
+    from abserver.app.certificates import sip_certificate
     from abserver.app.http_side import certificate
     from xcap.http.tls import TlsError
 
+    section = "http"
     try:
         certificate(settings)
+        section = "sip"
+        sip_certificate(settings.sip)
     except TlsError as error:
-        raise common.CommandError(common.UNUSABLE, f"http.tls_certificate: {error}") from None
+        raise common.CommandError(common.UNUSABLE, f"{section}.tls_certificate: {error}") from None
 
 
 def _summary(settings: Settings) -> str:
-    listeners = [f"udp {address}" for address in settings.sip.udp] + [f"tcp {address}" for address in settings.sip.tcp]
+    sip = settings.sip
+    kinds = (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls))
+    listeners = [f"{kind} {address}" for kind, addresses in kinds for address in addresses]
     scheme = "https" if settings.http.tls_certificate else "http"
     return f"{', '.join(settings.server.domains)} on {', '.join(listeners)}, {scheme} {settings.http.listen}"

@@ -103,6 +103,27 @@ class SipSettings(_Section):
     """Addresses to listen at over TCP. Keep one beside each UDP address: a message above 1300 bytes has to leave by
     TCP (RFC 3261 §18.1.1)."""
 
+    tls: Listeners = ()
+    """Addresses to listen at over TLS, 1.2 or newer, usually with port 5061. Requests to `sips:` URIs and to
+    `;transport=tls` leave by TLS too, if there is such a listener. They need `tls_certificate`."""
+
+    tls_certificate: File = None
+    """File with the certificate for SIP and its chain (PEM). It names the domains (RFC 5922) and, for phones that
+    compare with the host that they connect to, the host. Servers that we connect to are shown it too. After a renewal
+    send the server SIGHUP: it reads all files of certificates again."""
+
+    tls_key: File = None
+    """File with the certificate's key (PEM, not encrypted). Empty: it is in the certificate's file."""
+
+    tls_ca: File = None
+    """File with the certificates (PEM) of those who sign for the servers that we connect to. Empty: those that the
+    system believes. A server has to prove the host of the URI by which it is reached, as a whole: wildcards do not
+    count in SIP (RFC 5922 §7.2)."""
+
+    tls_client_ca: File = None
+    """File with the certificates (PEM) of those who sign for proxies that connect to us. With it, who connects is asked
+    for a certificate; phones need none, and who shows one that is not good is refused. Empty: nobody is asked."""
+
     trusted_peers: Networks = ()
     """Networks or addresses of proxies whose P-Asserted-Identity is believed instead of a password (RFC 3325), and
     P-Served-User and P-Charging-Vector beside it. Only the address a message comes from counts, never a header in
@@ -126,12 +147,24 @@ class SipSettings(_Section):
     anywhere. Neither cookies nor addresses count as a login there, so a page gets nothing without the user's
     password."""
 
-    @field_validator("tcp")
+    @field_validator("tls")
     @classmethod
-    def _some_transport(cls, tcp: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:
-        if not tcp and info.data.get("udp") == ():
-            raise ValueError("neither udp nor tcp has an address, so no SIP could arrive; give one of them a host:port")
-        return tcp
+    def _some_transport(cls, tls: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:
+        if not tls and info.data.get("udp") == () and info.data.get("tcp") == ():
+            raise ValueError("none of udp, tcp and tls has an address, so no SIP could arrive; give one a host:port")
+        return tls
+
+    @field_validator("tls_certificate")
+    @classmethod
+    def _with_listener(cls, certificate: Path | None, info: ValidationInfo) -> Path | None:
+        if certificate is None and info.data.get("tls"):
+            raise ValueError("there are listeners for TLS and no certificate; set tls_certificate, or tls = []")
+        return certificate
+
+    @field_validator("tls_key", "tls_client_ca")
+    @classmethod
+    def _with_certificate(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        return _of_certificate(file, info)
 
 
 class HttpSettings(_Section):
@@ -178,9 +211,15 @@ class HttpSettings(_Section):
     @field_validator("tls_key")
     @classmethod
     def _with_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
-        if key is not None and info.data.get("tls_certificate") is None:
-            raise ValueError("there is a key and no certificate; set tls_certificate too")
-        return key
+        return _of_certificate(key, info)
+
+
+def _of_certificate(file: Path | None, info: ValidationInfo) -> Path | None:
+    """A file that is of no use without a certificate."""
+    if file is not None and info.data.get("tls_certificate") is None:
+        what = "a key" if info.field_name == "tls_key" else "a file of authorities"
+        raise ValueError(f"there is {what} and no certificate; set tls_certificate too")
+    return file
 
 
 class StorageSettings(_Section):

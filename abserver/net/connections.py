@@ -43,6 +43,8 @@ class StreamLimits:
     connect: float = 4.0
     """Seconds that opening a connection may take: some attempts of the kernel, well below Timer F. Closing one in order
     gets as long."""
+    handshake: float = 10.0
+    """Seconds that a peer has for the TLS handshake of a connection that it opens; old phones reckon for some."""
     ping: float = 30.0
     """Seconds of silence after which a peer on a WebSocket is asked for life: it holds the way through proxies and NATs
     open, of which many forget one that rests for a minute."""
@@ -69,7 +71,10 @@ class Connections:
         """Accepted connections that were closed at once because there were too many, of all or of that peer."""
         self._numbers = itertools.count(1)
         self._connections: dict[int, Connection] = {}
-        self._by_remote: dict[tuple[Transport, Address], Flow] = {}
+        self._admitted: set[Connection] = set()
+        """Those that are counted and have no flow yet."""
+        self._by_remote: dict[tuple[Transport, Address], tuple[Flow, ...]] = {}
+        """By the address at the other end; one flow for each set of names that peers there have proven."""
         self._by_peer: Counter[str] = Counter()
         """How many connections each peer has."""
 
@@ -77,9 +82,15 @@ class Connections:
         """Whether this very connection is still open."""
         return flow.connection in self._connections
 
-    def flow_to(self, transport: Transport, remote: Address) -> Flow | None:
-        """A live connection with that address at its other end, whoever opened it (§18.1.1: reuse is recommended)."""
-        return self._by_remote.get((transport, remote))
+    def flow_to(self, transport: Transport, remote: Address, name: str | None = None) -> Flow | None:
+        """A live connection with that address at its other end, whoever opened it (§18.1.1: reuse is recommended).
+
+        name: an identity that the peer has proven; None for any peer.
+        """
+        for flow in self._by_remote.get((transport, remote), ()):
+            if name is None or name in flow.names:
+                return flow
+        return None
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """Write to a connection; False when it is no longer there."""
@@ -91,7 +102,8 @@ class Connections:
 
     async def close(self, *transports: Transport) -> None:
         """Close all connections of these transports, after what is already written."""
-        closing = [each for each in self._connections.values() if each.transport in transports]
+        every = (*self._connections.values(), *self._admitted)
+        closing = [each for each in every if each.transport in transports]
         for connection in closing:
             connection.close()
         for connection in closing:
@@ -100,32 +112,62 @@ class Connections:
     def has_room(self, host: str, *, accepted: bool) -> bool:
         """Whether there may be one more connection; says so in the log if not."""
         crowded = accepted and self._by_peer[peer_of(host)] >= self.limits.of_one_peer
-        if crowded or len(self._connections) >= self.limits.connections:
+        if crowded or len(self._connections) + len(self._admitted) >= self.limits.connections:
             self.refused += 1
             log.warning("connection refused: too many", extra={"remote": host, "of_this_peer": crowded})
             return False
         return True
 
+    def admit(self, connection: Connection, host: str) -> bool:
+        """Count a connection that has no flow yet; False when there are too many, of all or of that peer."""
+        if not self.has_room(host, accepted=connection.accepted):
+            return False
+        self._by_peer[peer_of(host)] += 1
+        self._admitted.add(connection)
+        return True
+
+    def dismiss(self, connection: Connection, host: str) -> None:
+        """Forget a connection that was admitted and got no flow."""
+        self._admitted.discard(connection)
+        self._count_down(host)
+
     def opened(self, connection: Connection, local: Address, remote: Address) -> Flow | None:
         """Number a new connection and keep it; None when there are too many, of all or of that peer."""
-        if not self.has_room(remote.host, accepted=connection.accepted):
+        if connection not in self._admitted and not self.admit(connection, remote.host):
             return None
-        self._by_peer[peer_of(remote.host)] += 1
-        flow = Flow(connection.transport, local, remote, next(self._numbers))
-        self._connections[flow.connection] = connection
-        self._by_remote[flow.transport, remote] = flow
+        self._admitted.discard(connection)
+        number, transport = next(self._numbers), connection.transport
+        flow = Flow(transport, local, remote, number, connection.names, opened=not connection.accepted)
+        self._connections[number] = connection
+        self._note(flow, remote)
         return flow
 
     def lost(self, flow: Flow) -> None:
         """Forget a connection and tell that its flow is gone."""
         del self._connections[flow.connection]
-        peer = peer_of(flow.remote.host)
+        self._count_down(flow.remote.host)
+        self._forget(flow, flow.remote)
+        self.closed(flow)
+
+    def _count_down(self, host: str) -> None:
+        peer = peer_of(host)
         self._by_peer[peer] -= 1
         if not self._by_peer[peer]:
             del self._by_peer[peer]
-        if self._by_remote.get((flow.transport, flow.remote)) == flow:
-            del self._by_remote[flow.transport, flow.remote]
-        self.closed(flow)
+
+    def _note(self, flow: Flow, remote: Address) -> None:
+        """Have a flow found by an address; of those whose peers proved the same, the newest is."""
+        key = flow.transport, remote
+        others = (each for each in self._by_remote.get(key, ()) if each.names != flow.names)
+        self._by_remote[key] = (flow, *others)
+
+    def _forget(self, flow: Flow, remote: Address) -> None:
+        key = flow.transport, remote
+        others = tuple(each for each in self._by_remote[key] if each != flow)
+        if others:
+            self._by_remote[key] = others
+        else:
+            del self._by_remote[key]
 
 
 def peer_of(host: str) -> str:
@@ -143,6 +185,8 @@ class Connection(asyncio.Protocol):
         self.flow: Flow | None = None
         self.transport = transport
         self.accepted = accepted
+        self.names: frozenset[str] = frozenset()
+        """The SIP domain identities that the peer has proven; the flow gets them."""
         self._connections = connections
         self._local_port = local_port
         self._loop = asyncio.get_running_loop()

@@ -2,7 +2,7 @@
 
 A listener is asked for as a numeric host and a port; port 0 takes any free one. RFC 3261 §18.2.1 wants TCP wherever
 there is UDP, on the same port, because large requests change over; so `bind_sip` gives a UDP and a TCP listener of one
-host that both ask for port 0 the same number.
+host that both ask for port 0 the same number. TLS has ports of its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
-from abserver.sip.transport import Address
+from abserver.sip.transport import Address, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,12 +49,16 @@ class PortTaken(ListenerError):
 
 def bind(kind: socket.SocketKind, listener: Address) -> socket.socket:
     """Bind a non-blocking socket, already listening if it is a stream. Raises PortTaken, ListenerError."""
-    name = f"{'udp' if kind is socket.SOCK_DGRAM else 'tcp'} {listener}"
+    return _bind(Transport.UDP if kind is socket.SOCK_DGRAM else Transport.TCP, listener)
+
+
+def _bind(transport: Transport, listener: Address) -> socket.socket:
+    kind = socket.SOCK_STREAM if transport.reliable else socket.SOCK_DGRAM
     try:
         return _bound(kind, listener)
     except OSError as error:
         kind_of_error = PortTaken if error.errno == errno.EADDRINUSE else ListenerError
-        raise kind_of_error(error, name) from error
+        raise kind_of_error(error, f"{transport.value.lower()} {listener}") from error
 
 
 def _bound(kind: socket.SocketKind, listener: Address) -> socket.socket:
@@ -75,22 +79,29 @@ def _bound(kind: socket.SocketKind, listener: Address) -> socket.socket:
     return sock
 
 
-def bind_sip(udp: Sequence[Address], tcp: Sequence[Address]) -> tuple[list[socket.socket], list[socket.socket]]:
-    """Bind all listeners or none; UDP and TCP on port 0 of one host share a port. Raises PortTaken, ListenerError."""
+def bind_sip(
+    udp: Sequence[Address], tcp: Sequence[Address], tls: Sequence[Address] = ()
+) -> list[tuple[Transport, socket.socket]]:
+    """Bind all listeners or none, in the order UDP, TCP, TLS; UDP and TCP on port 0 of one host share a port.
+
+    Raises PortTaken, ListenerError.
+    """
     with contextlib.ExitStack() as opened:
-        datagrams, streams = [], []
+        bound: list[tuple[Transport, socket.socket]] = []
+        streams: list[tuple[Transport, socket.socket]] = []
         singles = list(tcp)
         for listener in udp:
             if listener.port == 0 and listener in singles:
                 singles.remove(listener)
                 datagram, stream = _pair(listener.host)
-                streams.append(opened.enter_context(stream))
+                streams.append((Transport.TCP, opened.enter_context(stream)))
             else:
                 datagram = bind(socket.SOCK_DGRAM, listener)
-            datagrams.append(opened.enter_context(datagram))
-        streams += [opened.enter_context(bind(socket.SOCK_STREAM, listener)) for listener in singles]
+            bound.append((Transport.UDP, opened.enter_context(datagram)))
+        for transport, listeners in ((Transport.TCP, singles), (Transport.TLS, tls)):
+            streams += [(transport, opened.enter_context(_bind(transport, listener))) for listener in listeners]
         opened.pop_all()
-        return datagrams, streams
+        return [*bound, *streams]
 
 
 def _pair(host: str) -> tuple[socket.socket, socket.socket]:

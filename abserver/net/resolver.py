@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from abserver.net.dns import Dns
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.locating import Kind, Unlocatable, locate
+from abserver.sip.locating import Kind, Unlocatable, default_port, default_transport, locate, transport_of
 from abserver.sip.transport import Address, Transport
 from abserver.sip.uri import SipUri
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from abserver.sip.locating import Hop, Question, Records
 
-_DEFAULT_PORT = 5060
 LOOKUP_TIME = 5.0
 """Seconds that a lookup may take."""
 KEEP = 30.0
@@ -55,16 +54,17 @@ class Unresolvable(Exception):
 
 @functools.lru_cache(maxsize=4096)
 def target_of(uri: str) -> Target:
-    """Read the next hop from a Request-URI or Route URI. Raises Unresolvable: not sip, or a transport we don't have."""
+    """Read the next hop from a Request-URI or Route URI. Raises Unresolvable: not sip, or a transport that its scheme
+    forbids or that we don't have."""
     try:
         parsed = SipUri.parse(uri)
+        transport = transport_of(parsed) or default_transport(parsed)
     except SipSyntaxError as error:
         raise Unresolvable(error.reason) from error
-    transport = {None: Transport.UDP, "udp": Transport.UDP, "tcp": Transport.TCP}.get(parsed.transport)
-    if transport is None or parsed.scheme != "sip":
-        raise Unresolvable("no such transport here")
+    except Unlocatable as error:
+        raise Unresolvable(str(error)) from error
     host = (parsed.maddr or parsed.host).removeprefix("[").removesuffix("]")
-    return Target(transport, host, parsed.port or _DEFAULT_PORT, _is_numeric(host))
+    return Target(transport, host, parsed.port or default_port(transport), _is_numeric(host))
 
 
 def _is_numeric(host: str) -> bool:

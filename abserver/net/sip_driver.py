@@ -33,6 +33,7 @@ from abserver.sip.uas import Capabilities, inspect, make_response
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+    from abserver.net.tls import Security
     from abserver.net.trails import Trail
     from abserver.sip.effects import Effect, TransactionId
     from abserver.sip.errors import SipSyntaxError
@@ -72,6 +73,8 @@ class SipDriver:
         *,
         udp: Sequence[Address] = (),
         tcp: Sequence[Address] = (),
+        tls: Sequence[Address] = (),
+        security: Security | None = None,
         tracer: Tracer | None = None,
         limits: StreamLimits | None = None,
         name_servers: Sequence[Address] = (),
@@ -79,7 +82,8 @@ class SipDriver:
         waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         """handler: takes requests that passed `inspect` with these capabilities.
-        udp, tcp: where to listen; a wildcard host is every address of its family.
+        udp, tcp, tls: where to listen; a wildcard host is every address of its family.
+        security: what TLS needs; None where there is no TLS.
         name_servers: of the DNS, to find hosts by their names; empty for the system's.
         tracer: told of each message in and out, in their order; None costs nothing.
         gate: judges what comes in, by the load that is measured here; None lets everything in. waiting: how much waits
@@ -87,14 +91,14 @@ class SipDriver:
         """
         self._handler = handler
         self._capabilities = capabilities
-        self._listen = (udp, tcp)
+        self._listen = (udp, tcp, tls)
         self._tracer = tracer
         self._gate = gate
         self._endpoint = Endpoint(allow=capabilities.methods, gate=gate)
         self._connections = Connections(
             received=self._received, broken=self._broken, closed=self._flow_failed, limits=limits
         )
-        self._streams = StreamShell(self._connections)
+        self._streams = StreamShell(self._connections, security)
         self.websockets = WebSocketShell(self._connections)
         """Takes over connections of an HTTP listener; closed by `stop`, if not before."""
         self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
@@ -112,17 +116,16 @@ class SipDriver:
     async def start(self) -> None:
         """Bind and listen. Raises PortTaken, ListenerError; then nothing is bound."""
         self._loop = asyncio.get_running_loop()
-        datagrams, streams = bind_sip(*self._listen)
-        ready = [Listening(Transport.UDP, bound_address(sock)) for sock in datagrams]
-        ready += [Listening(Transport.TCP, bound_address(sock)) for sock in streams]
-        for sock in datagrams:
-            shell = UdpSocket(sock, received=self._received, failed=self._flow_failed)
-            self._ways.add_datagrams(shell)
-            shell.start(self._loop)
-        for sock in streams:
-            self._ways.add_listener(bound_address(sock))
-            await self._streams.listen(sock)
-        self.ready = tuple(ready)
+        bound = bind_sip(*self._listen)
+        for transport, sock in bound:
+            if transport is Transport.UDP:
+                shell = UdpSocket(sock, received=self._received, failed=self._flow_failed)
+                self._ways.add_datagrams(shell)
+                shell.start(self._loop)
+            else:
+                self._ways.add_listener(transport, bound_address(sock))
+                await self._streams.listen(sock, transport)
+        self.ready = tuple(Listening(transport, bound_address(sock)) for transport, sock in bound)
         if self._meter is not None:
             self._meter.start(self._loop)
 

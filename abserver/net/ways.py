@@ -2,6 +2,9 @@
 
 A live connection is used again; a target is looked up if it is a name; a large request leaves by TCP although its
 target is reached by UDP, and by UDP after all if the peer takes no TCP. Most requests find their flow without waiting.
+
+What asks for TLS, by its scheme or its transport, leaves by TLS to whoever proves the name in the URI, or not at all
+(RFC 3261 §26.2.2, RFC 5922 §7.3).
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from typing import TYPE_CHECKING
 
 from abserver.net.listeners import is_wildcard, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
+from abserver.net.tls import reason_of
 from abserver.net.trails import FailedHops, Trail
 from abserver.ports import SendFailure
+from abserver.sip.identities import identity_of
 from abserver.sip.outgoing import ON_FLOW
 from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
@@ -59,11 +64,12 @@ class Ways:
         self._datagrams: list[UdpSocket] = []
         self._at: dict[Address, UdpSocket | None] = {}
         """Answers of `datagrams_at`; as many as this machine has addresses."""
-        self._listeners: list[Address] = []
+        self._listeners: list[tuple[Transport, Address]] = []
         self._known: dict[tuple[str, Address | None], Flow] = {}
         """UDP flows by next hop and our address that the peer spoke to."""
-        self._connecting: dict[Address, list[tuple[Flow | None, Found]]] = {}
-        """Who waits for a connection, each with the UDP flow that it would do with."""
+        self._connecting: dict[tuple[Address, str | None], list[tuple[Flow | None, Found]]] = {}
+        """Who waits for a connection, each with the UDP flow that it would do with; by address, and the identity that
+        the peer has to prove if it is one over TLS."""
         self._refusals: dict[Address, float] = {}
         self._failed = FailedHops()
 
@@ -71,9 +77,9 @@ class Ways:
         """A UDP socket of ours."""
         self._datagrams.append(datagrams)
 
-    def add_listener(self, address: Address) -> None:
-        """A TCP listener of ours."""
-        self._listeners.append(address)
+    def add_listener(self, transport: Transport, address: Address) -> None:
+        """A stream listener of ours."""
+        self._listeners.append((transport, address))
 
     def close(self) -> None:
         """Close the UDP sockets."""
@@ -106,7 +112,10 @@ class Ways:
             log.info("request has nowhere to go", extra={"next_hop": request.next_hop, "why": str(error)})
             found(None, None)
             return
-        if target.numeric:
+        if target.transport is Transport.TLS and self._streams.security is None:
+            log.info("request has nowhere to go", extra={"next_hop": request.next_hop, "why": "there is no TLS here"})
+            found(None, None)
+        elif target.numeric:
             self._learn(request, target, came_on)
             self._choose(request, target.transport, target.address, came_on, lambda flow: found(flow, None))
         else:
@@ -155,43 +164,50 @@ class Ways:
         self, request: Outgoing, transport: Transport, remote: Address, came_on: Flow | None, found: Found
     ) -> None:
         datagrams = self._datagrams_towards(remote, came_on) if transport is Transport.UDP else None
-        if datagrams is None:
-            self._by_tcp(remote, None, found)
+        if transport is Transport.TLS:
+            self._by_stream(remote, identity_of(target_of(request.next_hop).host), None, found)
+        elif datagrams is None:
+            self._by_stream(remote, None, None, found)
         elif is_large(request) and not self._takes_no_tcp(remote):
-            self._by_tcp(remote, datagrams.flow_to(remote), found)
+            self._by_stream(remote, None, datagrams.flow_to(remote), found)
         else:
             found(datagrams.flow_to(remote))
 
     def find_anew(self, transport: Transport, remote: Address, found: Found) -> None:
         """Find a connection for a response whose own is gone (RFC 3261 §18.2.2)."""
         if transport is Transport.TCP:
-            self._by_tcp(remote, None, found)
+            self._by_stream(remote, None, None, found)
         else:
             found(self._connections.flow_to(transport, remote))
 
-    def _by_tcp(self, remote: Address, otherwise: Flow | None, found: Found) -> None:
-        flow = self._connections.flow_to(Transport.TCP, remote)
+    def _by_stream(self, remote: Address, server: str | None, otherwise: Flow | None, found: Found) -> None:
+        """By TLS if there is a `server`, the identity that the peer has to prove (RFC 5923 §8.1), else by TCP."""
+        flow = self._connections.flow_to(Transport.TLS if server else Transport.TCP, remote, server)
         if flow is not None:
             found(flow)
-        elif remote in self._connecting:
-            self._connecting[remote].append((otherwise, found))
+        elif (remote, server) in self._connecting:
+            self._connecting[remote, server].append((otherwise, found))
         else:
-            self._connecting[remote] = [(otherwise, found)]
-            self._spawn(self._connect(remote))
+            self._connecting[remote, server] = [(otherwise, found)]
+            self._spawn(self._connect(remote, server))
 
-    async def _connect(self, remote: Address) -> None:
+    async def _connect(self, remote: Address, server: str | None) -> None:
         """Open a connection for all requests that wait for it; those that only are large go by UDP if it fails.
 
         RFC 3261 §18.1.1 speaks of refusal; a peer that lets the attempt time out is no better off.
         """
         flow: Flow | None = None
+        transport = Transport.TLS if server else Transport.TCP
         try:
-            flow = await self._streams.connect(remote, local_port=self._port_for_answers(remote))
+            port = self._port_for_answers(transport, remote)
+            flow = await self._streams.connect(remote, local_port=port, server=server)
         except OSError as error:
-            log.info("no TCP connection", extra={"remote": str(remote), "error": str(error)})
-            self._remember_refusal(remote)
+            facts = {"remote": str(remote), "server": server, "why": reason_of(error)}
+            log.info("no %s connection", transport.value, extra=facts)
+            if transport is Transport.TCP:
+                self._remember_refusal(remote)
         finally:
-            waiting = self._connecting.pop(remote)
+            waiting = self._connecting.pop((remote, server))
         for otherwise, found in waiting:
             found(flow or otherwise)
 
@@ -235,18 +251,25 @@ class Ways:
 
     def _transports(self) -> frozenset[Transport]:
         """By which requests of ours can leave."""
-        return frozenset((Transport.UDP, Transport.TCP) if self._datagrams else (Transport.TCP,))
+        datagrams = (Transport.UDP,) if self._datagrams else ()
+        secure = (Transport.TLS,) if self._streams.security is not None else ()
+        return frozenset((*datagrams, Transport.TCP, *secure))
 
     def _reaches(self, remote: Address) -> bool:
         """Whether we have a listener of that address family."""
-        return any(_same_family(address, remote) for address in self._addresses())
+        return any(_same_family(address, remote) for _, address in self._addresses())
 
-    def _port_for_answers(self, remote: Address) -> int:
-        """The port of our sent-by on a connection we open: where we listen for TCP, else for UDP."""
-        return next((address.port for address in self._addresses() if _same_family(address, remote)), 5060)
+    def _port_for_answers(self, transport: Transport, remote: Address) -> int:
+        """The port of our sent-by on a connection we open: where we listen for that transport, else for UDP."""
+        fitting = [(each, address.port) for each, address in self._addresses() if _same_family(address, remote)]
+        for wanted in (transport, Transport.UDP):
+            for each, port in fitting:
+                if each is wanted:
+                    return port
+        return 5061 if transport is Transport.TLS else 5060
 
-    def _addresses(self) -> list[Address]:
-        return [*self._listeners, *(each.address for each in self._datagrams)]
+    def _addresses(self) -> list[tuple[Transport, Address]]:
+        return [*self._listeners, *((Transport.UDP, each.address) for each in self._datagrams)]
 
 
 def _same_family(one: Address, other: Address) -> bool:

@@ -210,7 +210,7 @@ class Endpoint:
         branch = self._branches()
         hop = routing.hop_of(flow.transport, flow.local)
         transaction_id = _client_key(branch, request.method)
-        data = request.written(routing.via_of(hop, branch))
+        data = request.written(routing.via_of(hop, branch, flow))
         sent = _Sent(transaction_id, flow, hop, data, now)
         self._sent[transaction_id] = sent
         self._watch(sent)

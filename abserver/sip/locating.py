@@ -97,17 +97,17 @@ def locate(
     supported: our transports. draw: a random number from 0 to its argument, both included (RFC 2782).
     Raises Unlocatable.
     """
-    fixed = _transport_of(uri)
+    fixed = transport_of(uri)
     wanted = [each for each in _PREFIXES if each in supported and (each is Transport.TLS or uri.scheme == "sip")]
     if fixed is not None:
         wanted = [each for each in wanted if each is fixed]
-    default = fixed or (Transport.TLS if uri.scheme == "sips" else Transport.UDP)
+    default = fixed or default_transport(uri)
     if not wanted:
         raise Unlocatable("no such transport here")
     host = bare_host(uri.maddr or uri.host).rstrip(".").lower()
     if f".{host}".endswith(".invalid"):
         raise Unlocatable("a name that no host has, as of browsers")
-    port = _default_port(default) if uri.port is None else uri.port
+    port = default_port(default) if uri.port is None else uri.port
     if _is_numeric(host):
         return [Hop(default, Address(host, port))] if default in wanted else []
     if uri.port is None and "." in host:  # a name of one label is this network's own, and no domain
@@ -117,8 +117,11 @@ def locate(
     return (yield from _addresses([(default, host, port)] if default in wanted else []))
 
 
-def _transport_of(uri: SipUri) -> Transport | None:
-    """The transport that the URI itself names (§4.1); of a sips URI, TCP means TLS over it (RFC 3261 §26.2.2)."""
+def transport_of(uri: SipUri) -> Transport | None:
+    """The transport that the URI itself names (§4.1); of a sips URI, TCP means TLS over it (RFC 3261 §26.2.2).
+
+    Raises Unlocatable: a transport that we don't know, or that its scheme forbids.
+    """
     if uri.transport is None:
         return None
     named = _NAMED.get(uri.transport)
@@ -195,7 +198,13 @@ def _addresses(
     return list(dict.fromkeys(hops))[:MAX_HOPS]
 
 
-def _default_port(transport: Transport) -> int:
+def default_transport(uri: SipUri) -> Transport:
+    """The transport to a URI that names none, and of which the DNS tells nothing (§4.1)."""
+    return Transport.TLS if uri.scheme == "sips" else Transport.UDP
+
+
+def default_port(transport: Transport) -> int:
+    """The port of a URI without one, of which the DNS tells nothing (§4.2)."""
     return 5061 if transport is Transport.TLS else 5060
 
 

@@ -29,10 +29,12 @@ _NAMES = (
     "Accept|Accept-Encoding|Accept-Language|Allow|Allow-Events|Call-ID|Contact|Date|Expires|From|Organization|P-[A-Za-z-]++"
     "|Record-Route|Require|Retry-After|Server|Supported|Timestamp|To|User-Agent|Warning|WWW-Authenticate|X-[A-Za-z-]++"
 )
+_ALIAS = "(?:;alias)?+"
+"""Where we say that a connection is for both directions (RFC 5923)."""
 _FIELDS = rf"(?:(?:{_NAMES}): ?+[\x20-\x7e]*+\r\n){{0,64}}+"
 _PLAIN = re.compile(
     r"SIP/2\.0 ([1-6][0-9][0-9]) ([\x20-\x7e]*+)\r\n"
-    rf"Via: (SIP/2\.0/[A-Z]++ {_SENT_BY})({_WAY_BACK})?+;branch=([A-Za-z0-9]++)(?(4)|{_WAY_BACK}?+)\r\n"
+    rf"Via: (SIP/2\.0/[A-Z]++ {_SENT_BY}){_ALIAS}({_WAY_BACK})?+;branch=([A-Za-z0-9]++)(?(4)|{_WAY_BACK}?+)\r\n"
     rf"{_FIELDS}CSeq: [0-9]{{1,9}}+ ([A-Z]++)\r\n{_FIELDS}Content-Length: *+0\r\n\r\n"
 )
 

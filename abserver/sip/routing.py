@@ -41,8 +41,11 @@ def hop_of(transport: Transport, local: Address) -> str:
     return f"SIP/2.0/{transport.value} {local}"
 
 
-def via_of(hop: str, branch: str) -> str:
-    """Our Via; it asks for symmetric responses (RFC 3581 §3)."""
+def via_of(hop: str, branch: str, flow: Flow) -> str:
+    """Our Via; it asks for symmetric responses (RFC 3581 §3), and on a connection over TLS that we opened it tells the
+    peer to send its requests there too (RFC 5923 §8.1)."""
+    if flow.opened and flow.transport is Transport.TLS:
+        return f"{hop};alias;branch={branch};rport"
     return f"{hop};branch={branch};rport"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
@@ -51,3 +51,8 @@ class Flow:
     remote: Address
     connection: int = 0
     """The shell's number for the connection, never used again in its life; 0 for UDP."""
+    names: frozenset[str] = field(default=frozenset(), compare=False)
+    """The SIP domain identities that the peer's certificate has proven (RFC 5922 §7.1), in the normal form of
+    `identities.identity_of`."""
+    opened: bool = field(default=False, compare=False)
+    """Whether the connection was opened from here."""

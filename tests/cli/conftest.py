@@ -49,16 +49,20 @@ class Abserver:
         """Whether `configure` writes a certificate, first.pem in the folder."""
         self.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
 
-    def configure(self, *, http: str, sip: str) -> None:
-        """Write the configuration with these listeners."""
+    def configure(self, *, http: str, sip: str, sips: str | None = None) -> None:
+        """Write the configuration with these listeners. sips: over TLS, with the certificate sip.pem in the folder."""
         names = ("first.pem", "first.key") if self.https else ()
         keys = zip(("tls_certificate", "tls_key"), names, strict=False)
         certificate = "".join(f'{key} = "{self.folder / name}"\n' for key, name in keys)
         self.config.write_text(
-            f'[sip]\nudp = ["{sip}"]\ntcp = ["{sip}"]\n[http]\nlisten = "{http}"\n{certificate}'
+            f'[sip]\nudp = ["{sip}"]\ntcp = ["{sip}"]\n{self._tls(sips)}[http]\nlisten = "{http}"\n{certificate}'
             f'[storage]\nurl = "sqlite:///{self.database}"\n',
             encoding="utf-8",
         )
+
+    def _tls(self, listener: str | None) -> str:
+        files = f'tls_certificate = "{self.folder / "sip.pem"}"\ntls_key = "{self.folder / "sip.key"}"\n'
+        return "" if listener is None else f'tls = ["{listener}"]\n{files}'
 
     def __call__(self, *arguments: str, stdin: str | bytes = "", config: bool = True) -> Ran:
         """Run `abserver ARGUMENTS --config FILE`. A traceback is never what a command ends with."""

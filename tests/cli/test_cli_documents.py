@@ -215,21 +215,30 @@ class TestHttps:
     def test_sighup_makes_the_server_read_its_certificate_again(self, abserver: Abserver) -> None:
         install("first", abserver.folder)
         abserver.https = True
-        abserver.configure(http="127.0.0.1:0", sip="127.0.0.1:0")
+        abserver.configure(http="127.0.0.1:0", sip="127.0.0.1:0", sips="127.0.0.1:0")
         line = [sys.executable, "-m", "abserver", "serve", "--config", str(abserver.config)]
         with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            root = [process.stdout.readline() for _ in range(4)][-1].split()[-1]
+            *_, sip, _, root = (process.stdout.readline().split()[-1] for _ in range(5))
             assert page(root, "first") == 200
+            assert shown_by(sip) == der("first")
             install("second", abserver.folder)
             process.send_signal(signal.SIGHUP)
             assert "reloaded" in next(line for line in process.stderr if "app.running" in line)
             assert page(root, "second") == 200
-            (abserver.folder / "first.key").write_text("no key")
-            process.send_signal(signal.SIGHUP)
-            assert "the certificate stays as it was" in next(line for line in process.stderr if "app.running" in line)
-            assert page(root, "second") == 200
+            assert shown_by(sip) == der("second")
+            install("first", abserver.folder)
+            for broken in ("sip.key", "first.key"):
+                good = (abserver.folder / broken).read_text()
+                (abserver.folder / broken).write_text("no key")
+                process.send_signal(signal.SIGHUP)
+                assert "certificates stay as they were" in next(
+                    line for line in process.stderr if "app.running" in line
+                )
+                assert page(root, "second") == 200
+                assert shown_by(sip) == der("second")
+                (abserver.folder / broken).write_text(good)
             process.terminate()
             process.communicate(timeout=30)
         assert process.returncode == 0
@@ -244,12 +253,28 @@ class TestHttps:
         )
         install("first", abserver.folder)
         assert "https 127.0.0.1:0" in abserver("check-config").out
+        abserver.configure(http="127.0.0.1:0", sip="127.0.0.1:0", sips="127.0.0.1:0")
+        assert "tls 127.0.0.1:0, https 127.0.0.1:0" in abserver("check-config").out
+        missing = abserver.folder / "sip.key"
+        missing.unlink()
+        assert f"sip.tls_certificate: {missing}: No such file or directory" in abserver("check-config").err
 
 
 def install(name: str, folder: Path) -> None:
     """Make this certificate the one that the configuration names."""
     for ending in ("pem", "key"):
         shutil.copy(CERTIFICATES / f"{name}.{ending}", folder / f"first.{ending}")
+        shutil.copy(CERTIFICATES / f"{name}.{ending}", folder / f"sip.{ending}")
+
+
+def shown_by(address: str) -> bytes:
+    """The certificate that the SIP listener shows."""
+    host, _, port = address.rpartition(":")
+    return ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((host, int(port))))
+
+
+def der(name: str) -> bytes:
+    return ssl.PEM_cert_to_DER_cert((CERTIFICATES / f"{name}.pem").read_text())
 
 
 def page(place: str, trusted: str) -> int:

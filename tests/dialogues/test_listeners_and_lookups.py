@@ -26,7 +26,7 @@ def test_a_udp_port_that_is_taken_beside_a_free_tcp_port_is_passed_over(monkeypa
         return bind(kind, listener)
 
     monkeypatch.setattr(listeners, "bind", bind_tcp_first)
-    [datagrams], [streams] = bind_sip([ANY], [ANY])
+    (_, datagrams), (_, streams) = bind_sip([ANY], [ANY])
     assert bound_address(datagrams) == bound_address(streams)
     datagrams.close()
     streams.close()
@@ -56,11 +56,28 @@ def test_a_wildcard_without_a_route_stays_as_it_is() -> None:
         ("sip:bob@[2001:db8::1]:5070", Target(Transport.UDP, "2001:db8::1", 5070, numeric=True)),
         ("sip:bob@example.com;maddr=192.0.2.9", Target(Transport.UDP, "192.0.2.9", 5060, numeric=True)),
         ("sip:bob@phone.example.com", Target(Transport.UDP, "phone.example.com", 5060, numeric=False)),
+        ("sip:192.0.2.1;transport=tls", Target(Transport.TLS, "192.0.2.1", 5061, numeric=True)),
+        ("sips:bob@192.0.2.1", Target(Transport.TLS, "192.0.2.1", 5061, numeric=True)),
+        ("sips:192.0.2.1:5070;transport=tcp", Target(Transport.TLS, "192.0.2.1", 5070, numeric=True)),
     ],
 )
 def test_a_uri_names_transport_host_and_port(uri: str, target: Target) -> None:
-    """RFC 3263 §4.1, §4.2."""
+    """RFC 3263 §4.1, §4.2; RFC 3261 §26.2.2."""
     assert target_of(uri) == target
+
+
+@pytest.mark.parametrize("uri", ["sips:192.0.2.1;transport=udp", "sip:192.0.2.1;transport=sctp", "tel:+1", "sip:"])
+def test_a_uri_that_names_no_way_of_ours_is_unresolvable(uri: str) -> None:
+    """RFC 3261 §26.2.2: UDP is no transport for SIPS."""
+    with pytest.raises(Unresolvable):
+        target_of(uri)
+
+
+def test_a_port_for_tls_that_is_taken_is_named() -> None:
+    taken = bind(socket.SOCK_STREAM, ANY)
+    with pytest.raises(PortTaken, match=f"tls {bound_address(taken)}: the port is taken"):
+        bind_sip([ANY], [ANY], [bound_address(taken)])
+    taken.close()
 
 
 class Names:

@@ -36,6 +36,8 @@ PLAIN = [
     answer(via=f"Via: {HOP};rport=5060;received=192.0.2.10;branch=z9hG4bK1"),
     answer(via="Via: SIP/2.0/TCP [2001:db8::9]:65535;branch=z9hG4bK1"),
     answer(via="Via: SIP/2.0/TLS a.example.com;branch=z9hG4bK1"),
+    answer(via="Via: SIP/2.0/TLS 192.0.2.10:5061;alias;branch=z9hG4bK1;rport=5060;received=192.0.2.10"),
+    answer(via="Via: SIP/2.0/TLS 192.0.2.10:5061;alias;received=192.0.2.10;rport=5060;branch=z9hG4bK1"),
     answer(length="Content-Length:     0"),
 ]
 OTHERS = [
@@ -46,6 +48,7 @@ OTHERS = [
     answer(via=f"Via: {HOP};rport;branch=z9hG4bK1;rport"),
     answer(via=f"Via: {HOP};branch=z9hG4bK1;branch=z9hG4bK2"),
     answer(via=f"Via: {HOP};branch=z9hG4bK1;ttl=1"),
+    answer(via=f"Via: {HOP};alias;alias;branch=z9hG4bK1"),
     answer(via=f"Via: {HOP}"),
     answer(via="Via: SIP/2.0/UDP 192.0.2.10:65536;branch=z9hG4bK1"),
     answer(via="Via: SIP/2.0/UDP 192[.0.2.10:5060;branch=z9hG4bK1"),

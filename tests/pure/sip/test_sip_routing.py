@@ -70,11 +70,25 @@ def test_over_a_connection_the_answer_goes_back_on_it() -> None:
 
 
 def test_our_via_asks_for_symmetric_answers() -> None:
-    assert via_of(hop_of(UDP.transport, UDP.local), "z9hG4bKx") == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKx;rport"
+    via = via_of(hop_of(UDP.transport, UDP.local), "z9hG4bKx", UDP)
+    assert via == "SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bKx;rport"
     six = Flow(Transport.WSS, Address("2001:db8::1", 443), Address("2001:db8::2", 50000), 1)
-    via = via_of(hop_of(six.transport, six.local), "z9hG4bKx")
+    via = via_of(hop_of(six.transport, six.local), "z9hG4bKx", six)
     assert via == "SIP/2.0/WSS [2001:db8::1]:443;branch=z9hG4bKx;rport"
     assert names_us(Via.parse(via), six)
+
+
+@pytest.mark.parametrize(
+    ("transport", "opened", "offered"),
+    [(Transport.TLS, True, True), (Transport.TLS, False, False), (Transport.TCP, True, False)],
+)
+def test_5923_8_1_our_via_offers_connections_over_tls_that_we_opened_for_both_directions(
+    transport: Transport, opened: bool, offered: bool
+) -> None:
+    flow = Flow(transport, Address("192.0.2.10", 5061), Address("192.0.2.4", 5061), 1, opened=opened)
+    via = Via.parse(via_of(hop_of(flow.transport, flow.local), "z9hG4bKx", flow))
+    assert ("alias" in via.params) is offered
+    assert names_us(via, flow)
 
 
 @pytest.mark.parametrize("sent_by", ["192.0.2.11:5060", "192.0.2.10:5061", "192.0.2.10", "example.com:5060"])

@@ -1,0 +1,156 @@
+"""SIP nodes that reach each other over TLS: which URIs ask for it, and what becomes of requests that cannot leave."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abserver.net.sip_driver import SipDriver
+from abserver.ports import Respond, SendFailure
+from abserver.sip.identifiers import new_call_id
+from abserver.sip.message import Headers, Request
+from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.uas import Capabilities, make_response
+from tests.support.certificates import installed
+from tests.support.outcomes import outcome_of, status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from abserver.net.tls import Security
+
+CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
+
+
+class Served:
+    """A handler that answers 200 and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[Request, Flow]] = []
+
+    async def __call__(self, request: Request, flow: Flow, respond: Respond) -> None:
+        self.requests.append((request, flow))
+        respond(make_response(request, 200))
+
+
+@asynccontextmanager
+async def node(
+    handler: Served | None = None, security: Security | None = None, host: str = "127.0.0.1"
+) -> AsyncIterator[SipDriver]:
+    here = (Address(host, 0),)
+    security = security or installed().security
+    driver = SipDriver(handler or Served(), CAPABILITIES, udp=here, tcp=here, tls=here, security=security)
+    await driver.start()
+    try:
+        yield driver
+    finally:
+        await driver.stop()
+
+
+def place_of(driver: SipDriver) -> Address:
+    return next(each.address for each in driver.ready if each.transport is Transport.TLS)
+
+
+def request_to(uri: str, *, route: str | None = None, body: bytes = b"") -> Request:
+    fields = [
+        ("Max-Forwards", "70"),
+        ("From", "<sip:ann@example.com>;tag=1"),
+        ("To", "<sip:bob@example.com>;tag=2"),
+        ("Call-ID", new_call_id()),
+        ("CSeq", "1 NOTIFY"),
+        *([("Content-Type", "text/plain")] if body else []),
+        *([("Route", route)] if route else []),
+    ]
+    return Request("NOTIFY", uri, Headers(fields), body)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("form", ["sip:{};transport=tls", "sips:{}", "sips:{};transport=tcp"])
+async def test_what_asks_for_tls_leaves_by_tls(host: str, form: str) -> None:
+    """RFC 3261 §26.2.2, large messages and small ones."""
+    served = Served()
+    async with node(served, host=host) as server, node(host=host) as client:
+        for body in (b"", b"x" * 2000):
+            assert status(await outcome_of(client, request_to(form.format(place_of(server)), body=body))) == 200
+    assert [flow.transport for _, flow in served.requests] == [Transport.TLS] * 2
+    assert len({flow.connection for _, flow in served.requests}) == 1
+    via = served.requests[0][0].via
+    assert (via.transport, via.host, via.port) == ("TLS", f"[{host}]" if ":" in host else host, place_of(client).port)
+    assert "alias" in via.params
+
+
+async def test_a_route_that_is_secure_takes_an_ordinary_request_by_tls() -> None:
+    """RFC 5630 §5.1.1: by a SIPS route with lr, the Request-URI stays as it is."""
+    served = Served()
+    async with node(served) as server, node() as client:
+        sent = request_to("sip:bob@192.0.2.1", route=f"<sips:{place_of(server)};lr>")
+        assert status(await outcome_of(client, sent)) == 200
+    [(request, flow)] = served.requests
+    assert (request.uri, flow.transport) == ("sip:bob@192.0.2.1", Transport.TLS)
+
+
+async def test_a_name_is_looked_up_and_has_to_be_proven() -> None:
+    """RFC 5922 §7.3."""
+    served = Served()
+    async with node(served) as server, node() as client:
+        assert status(await outcome_of(client, request_to(f"sips:bob@LOCALHOST.:{place_of(server).port}"))) == 200
+    assert served.requests[0][1].transport is Transport.TLS
+
+
+async def test_a_server_that_does_not_prove_the_name_gets_nothing_and_is_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    served = Served()
+    async with node(served, installed("wildcard").security) as server, node() as client:
+        uri = f"sips:bob@localhost:{place_of(server).port}"
+        assert await outcome_of(client, request_to(uri)) is SendFailure.UNREACHABLE
+    assert not served.requests
+    [record] = [each for each in caplog.records if each.name == "abserver.net.ways"]
+    facts = record.__dict__
+    assert record.getMessage() == "no TLS connection"
+    assert (facts["remote"], facts["why"]) == (
+        f"127.0.0.1:{place_of(server).port}",
+        "its certificate does not name localhost",
+    )
+
+
+async def test_requests_that_wait_for_one_handshake_share_it() -> None:
+    served = Served()
+    async with node(served) as server, node() as client:
+        outcomes: list[object] = []
+        for _ in range(3):
+            client.send(request_to(f"sips:{place_of(server)}"), flow=None, answered=outcomes.append)
+        assert status(await outcome_of(client, request_to(f"sips:{place_of(server)}"))) == 200
+    assert len(outcomes) == 3
+    assert len({flow.connection for _, flow in served.requests}) == 1
+
+
+async def test_without_a_certificate_nothing_that_asks_for_tls_leaves() -> None:
+    """Rather not at all than by TCP."""
+    here = (Address("127.0.0.1", 0),)
+    served = Served()
+    client = SipDriver(served, CAPABILITIES, udp=here, tcp=here)
+    await client.start()
+    async with node(served) as server:
+        tcp = next(each.address for each in server.ready if each.transport is Transport.TCP)
+        for uri in (f"sips:{tcp}", f"sip:{tcp};transport=tls", f"sips:localhost:{tcp.port}"):
+            assert await outcome_of(client, request_to(uri)) is SendFailure.UNREACHABLE
+    assert not served.requests
+    await client.stop()
+
+
+async def test_a_request_goes_back_on_the_connection_of_a_phone_without_a_certificate() -> None:
+    """RFC 5922 §7.4: digest proves who it is, not TLS."""
+    served, answers = Served(), Served()
+    async with node(served) as server, node(answers) as client:
+        await outcome_of(client, request_to(f"sips:{place_of(server)}"))
+        [(_, flow)] = served.requests
+        back = request_to("sips:bob@192.0.2.1:9")
+        assert status(await outcome_of(server, back, flow)) == 200
+    [(request, arrived)] = answers.requests
+    assert arrived.connection
+    assert "alias" not in request.via.params

@@ -1,0 +1,467 @@
+"""TLS under SIP over real sockets: handshakes that succeed, fail and never end, and what passes after them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import subprocess
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abserver.net.connections import Connections, StreamLimits
+from abserver.net.listeners import bind, bound_address
+from abserver.net.stream import StreamShell
+from abserver.sip.transport import Address, Flow, Transport
+from tests.support.certificates import FOLDER, installed, trusting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from abserver.net.tls import Security
+    from abserver.sip.errors import SipSyntaxError
+
+ANY = Address("127.0.0.1", 0)
+MESSAGE = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Node:
+    """Stream connections without SIP above them."""
+
+    def __init__(self, security: Security, limits: StreamLimits | None) -> None:
+        self.messages: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
+        self.broken: asyncio.Queue[SipSyntaxError] = asyncio.Queue()
+        self.closed: asyncio.Queue[Flow] = asyncio.Queue()
+        self.connections = Connections(
+            received=lambda data, flow: self.messages.put_nowait((data, flow)),
+            broken=lambda error, flow: self.broken.put_nowait(error),
+            closed=self.closed.put_nowait,
+            limits=limits,
+        )
+        self.shell = StreamShell(self.connections, security)
+        self.address = ANY
+
+    async def connect(self, remote: Address, server: str = "localhost") -> Flow:
+        return await self.shell.connect(remote, local_port=self.address.port, server=server)
+
+
+@asynccontextmanager
+async def node(security: Security | None = None, limits: StreamLimits | None = None) -> AsyncIterator[Node]:
+    """One that listens."""
+    one = Node(security or installed().security, limits)
+    sock = bind(socket.SOCK_STREAM, ANY)
+    one.address = bound_address(sock)
+    await one.shell.listen(sock, Transport.TLS)
+    try:
+        yield one
+    finally:
+        await one.shell.stop()
+
+
+@asynccontextmanager
+async def connected(
+    address: Address, own: str | None = None
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A peer by the standard library's TLS, maybe with a certificate of its own."""
+    reader, writer = await asyncio.open_connection(*address, ssl=trusting(own), server_hostname="localhost")
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+
+
+async def end_of(reader: asyncio.StreamReader) -> None:
+    with suppress(OSError):
+        await reader.read()
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str, str]]:
+    """Message, peer and reason of what was logged."""
+    return [
+        (each.getMessage(), each.__dict__.get("remote", ""), each.__dict__.get("why", "")) for each in caplog.records
+    ]
+
+
+async def test_a_message_cut_at_every_byte_arrives_whole() -> None:
+    """RFC 3261 §18.3, each byte in a record of its own."""
+    async with node() as server, connected(server.address) as (_, writer):
+        for byte in MESSAGE:
+            writer.write(bytes([byte]))
+        data, flow = await server.messages.get()
+    assert data == MESSAGE
+    assert (flow.transport, flow.local, flow.names, flow.opened) == (Transport.TLS, server.address, frozenset(), False)
+
+
+async def test_messages_larger_than_a_record_pass_in_both_directions() -> None:
+    large = MESSAGE.replace(b"Content-Length: 5", b"Content-Length: 60005") + b"x" * 60_000
+    async with node() as server, connected(server.address) as (reader, writer):
+        writer.write(large + MESSAGE + MESSAGE)
+        assert [len((await server.messages.get())[0]) for _ in range(2)] == [len(large), len(MESSAGE)]
+        _, flow = await server.messages.get()
+        assert server.connections.send(large, flow)
+        assert await reader.readexactly(len(large)) == large
+
+
+async def test_a_ping_is_answered_by_a_pong() -> None:
+    """RFC 5626 §3.5.1."""
+    async with node() as server, connected(server.address) as (reader, writer):
+        writer.write(b"\r\n\r\n")
+        assert await reader.readexactly(2) == b"\r\n"
+        assert server.messages.empty()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_what_comes_in_one_segment_with_the_end_of_the_handshake_is_not_lost(version: ssl.TLSVersion) -> None:
+    context = trusting()
+    context.minimum_version = context.maximum_version = version
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    async with node() as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        if version is ssl.TLSVersion.TLSv1_2:  # here the server has the last word
+            await shake_hands(tls, reader, writer, incoming, outgoing)
+        else:
+            with suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(65_536))
+            tls.do_handshake()
+        tls.write(MESSAGE)
+        writer.write(outgoing.read())
+        assert (await server.messages.get())[0] == MESSAGE
+        writer.close()
+
+
+async def shake_hands(
+    tls: ssl.SSLObject,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    incoming: ssl.MemoryBIO,
+    outgoing: ssl.MemoryBIO,
+) -> None:
+    while True:
+        try:
+            tls.do_handshake()
+            return
+        except ssl.SSLWantReadError:
+            writer.write(outgoing.read())
+            incoming.write(await reader.read(65_536))
+
+
+async def test_older_versions_of_tls_are_refused() -> None:
+    """RFC 8996."""
+    old = trusting()
+    old.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+        old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    async with node() as server:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await asyncio.open_connection(*server.address, ssl=old, server_hostname="localhost")
+
+
+async def test_plain_text_gets_no_answer_and_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with node() as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(MESSAGE * 3)
+        assert not (await reader.read()).startswith(b"SIP")
+        writer.close()
+        assert server.messages.empty()
+    [(what, peer, why)] = told(caplog)
+    assert (what, peer) == ("no TLS connection", "127.0.0.1")
+    assert "WRONG_VERSION_NUMBER" in why
+
+
+async def test_who_connects_and_leaves_without_a_word_is_forgotten_and_not_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with node(limits=StreamLimits(connections=1)) as server:
+        for _ in range(3):
+            reader, writer = await asyncio.open_connection(*server.address)
+            writer.write_eof()
+            await end_of(reader)
+            writer.close()
+        async with connected(server.address) as (_, writer):
+            writer.write(MESSAGE)
+            assert (await server.messages.get())[0] == MESSAGE
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("begun", [b"", b"\x16\x03\x01\x02\x00\x01\x00"])
+async def test_a_handshake_that_does_not_end_is_cut_in_time(begun: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with node(limits=StreamLimits(handshake=0.05)) as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(begun)
+        await end_of(reader)
+        writer.close()
+    assert told(caplog) == [("no TLS connection", "127.0.0.1", "no handshake in time")]
+
+
+async def test_who_is_in_time_is_not_cut_by_the_bound_of_the_handshake() -> None:
+    async with node(limits=StreamLimits(handshake=0.05)) as server, connected(server.address) as (_, writer):
+        time_is_over = asyncio.Event()
+        asyncio.get_running_loop().call_later(0.15, time_is_over.set)
+        await time_is_over.wait()
+        writer.write(MESSAGE)
+        assert (await server.messages.get())[0] == MESSAGE
+
+
+async def test_handshakes_count_as_connections_of_their_peer() -> None:
+    async with node(limits=StreamLimits(of_one_peer=1)) as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        other_reader, other = await asyncio.open_connection(*server.address)
+        await end_of(other_reader)
+        assert server.connections.refused == 1
+        other.close()
+        writer.close()
+        await end_of(reader)
+
+
+async def test_the_stop_ends_handshakes_too() -> None:
+    async with node() as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        writer.write(b"\x16\x03\x01")
+        await asyncio.sleep(0)
+        await server.shell.stop()
+        await end_of(reader)
+        writer.close()
+
+
+async def test_a_peer_that_does_not_read_is_cut() -> None:
+    async with node(limits=StreamLimits(unsent=100_000)) as server, connected(server.address) as (_, writer):
+        writer.write(MESSAGE)
+        _, flow = await server.messages.get()
+        while server.connections.is_live(flow):
+            server.connections.send(b"x" * 65_536, flow)
+            await asyncio.sleep(0)
+        assert await server.closed.get() == flow
+
+
+async def test_what_is_written_before_the_stop_still_leaves_and_the_end_is_said() -> None:
+    """RFC 8446 §6.1: without a closure alert nobody knows whether something is missing."""
+    async with node() as server:
+        peer = await asyncio.to_thread(_greeting_peer, server.address)
+        _, flow = await server.messages.get()
+        server.connections.send(b"last words", flow)
+        await server.shell.stop()
+        assert await asyncio.to_thread(_all_of, peer) == b"last words"
+
+
+def _greeting_peer(address: Address) -> ssl.SSLSocket:
+    with socket.create_connection(address) as raw:
+        peer = trusting().wrap_socket(raw, server_hostname="localhost", suppress_ragged_eofs=False)
+    peer.sendall(MESSAGE)
+    return peer
+
+
+def _all_of(peer: ssl.SSLSocket) -> bytes:
+    with peer:
+        data = b""
+        while more := peer.recv(1000):
+            data += more
+        return data
+
+
+async def test_a_peer_that_says_the_end_is_gone() -> None:
+    async with node() as server:
+        async with connected(server.address) as (_, writer):
+            writer.write(MESSAGE)
+            _, flow = await server.messages.get()
+        assert await server.closed.get() == flow
+
+
+async def test_bytes_that_are_no_record_end_the_connection_and_are_told_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusting().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    async with node() as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        await shake_hands(tls, reader, writer, incoming, outgoing)
+        tls.write(MESSAGE)
+        writer.write(outgoing.read() + MESSAGE)
+        await server.messages.get()
+        await server.closed.get()
+        writer.close()
+    assert [what for what, *_ in told(caplog)] == ["TLS broken"]
+
+
+async def test_a_stream_that_cannot_be_framed_is_told_of_and_closed() -> None:
+    async with node() as server, connected(server.address) as (reader, writer):
+        writer.write(MESSAGE.replace(b"Content-Length: 5", b"Subject: no length"))
+        await end_of(reader)
+        assert (await server.broken.get()).status_hint == 400
+
+
+# -- clients' certificates ------------------------------------------------------------------------------------------
+
+
+async def test_5922_7_4_a_certificate_of_the_client_proves_its_identities() -> None:
+    """A URI names the domains; a DNS name beside it counts for nothing (§7.1)."""
+    security = installed(clients="authority").security
+    async with node(security) as server, connected(server.address, own="proxy") as (_, writer):
+        writer.write(MESSAGE)
+        _, flow = await server.messages.get()
+    assert flow.names == {"example.net", "proxy.example.net"}
+
+
+async def test_5922_7_4_a_client_without_a_certificate_is_served_and_has_no_identity() -> None:
+    async with node(installed(clients="authority").security) as server, connected(server.address) as (_, writer):
+        writer.write(MESSAGE)
+        _, flow = await server.messages.get()
+    assert not flow.names
+
+
+@pytest.mark.parametrize("own", ["stranger", "expired"])
+async def test_a_client_whose_certificate_is_not_good_is_refused(own: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with node(installed(clients="authority").security) as server:
+        with suppress(ssl.SSLError):
+            async with connected(server.address, own=own) as (reader, writer):
+                writer.write(MESSAGE)
+                await end_of(reader)
+        assert server.messages.empty()
+    [(what, peer, why)] = told(caplog)
+    assert (what, peer) == ("no TLS connection", "127.0.0.1")
+    assert why in ("unable to get local issuer certificate", "certificate has expired")
+
+
+async def test_without_an_authority_no_certificate_is_asked_for() -> None:
+    async with node() as server, connected(server.address, own="stranger") as (_, writer):
+        writer.write(MESSAGE)
+        _, flow = await server.messages.get()
+    assert not flow.names
+
+
+# -- connections that we open ---------------------------------------------------------------------------------------
+
+
+async def test_5922_7_3_a_server_that_proves_its_name_is_connected_to() -> None:
+    async with node() as near, node() as far:
+        flow = await near.connect(far.address)
+        assert flow.local == near.address
+        assert flow.opened
+        assert near.connections.flow_to(Transport.TLS, far.address, "sip.example.com") == flow
+        near.connections.send(MESSAGE, flow)
+        assert (await far.messages.get())[0] == MESSAGE
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "sip.example.com"])
+async def test_an_address_and_another_name_of_the_server_are_proven_likewise(server: str) -> None:
+    async with node() as near, node() as far:
+        assert (await near.connect(far.address, server)).names == {"sip.example.com", "localhost", "127.0.0.1", "::1"}
+
+
+@pytest.mark.parametrize(
+    ("shown", "server", "why"),
+    [
+        ("server", "example.com", "its certificate does not name example.com"),
+        ("wildcard", "foo.example.com", "its certificate does not name foo.example.com"),
+        ("stranger", "localhost", "unable to get local issuer certificate"),
+        ("expired", "localhost", "certificate has expired"),
+    ],
+)
+async def test_5922_7_3_a_server_that_does_not_prove_its_name_is_left(shown: str, server: str, why: str) -> None:
+    """§7.2: neither parent domains nor wildcards."""
+    async with node() as near, node(installed(shown).security) as far:
+        with pytest.raises(ssl.SSLError, match=why):
+            await near.connect(far.address, server)
+        assert near.connections.flow_to(Transport.TLS, far.address, server) is None
+        assert far.messages.empty()
+
+
+async def test_we_show_our_certificate_to_a_server_that_asks() -> None:
+    async with node(installed("proxy").security) as near, node(installed(clients="authority").security) as far:
+        near.connections.send(MESSAGE, await near.connect(far.address))
+        _, flow = await far.messages.get()
+        assert flow.names == {"example.net", "proxy.example.net"}
+
+
+@pytest.mark.parametrize("said", [b"SIP/2.0 400 What\r\n\r\n", b""])
+async def test_a_server_that_speaks_no_tls_or_ends_the_handshake_is_left(said: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(said)
+        writer.close()
+
+    other = await asyncio.start_server(answer, *ANY)
+    async with node() as near:
+        with pytest.raises(ssl.SSLError if said else ConnectionError):
+            await near.connect(Address(*other.sockets[0].getsockname()))
+    other.close()
+    await other.wait_closed()
+
+
+async def test_a_server_that_lets_the_handshake_hang_is_left_in_time() -> None:
+    with socket.create_server(ANY) as mute:
+        async with node(limits=StreamLimits(connect=0.05, connections=1)) as near:
+            for _ in range(2):
+                with pytest.raises(TimeoutError):
+                    await near.connect(bound_address(mute))
+
+
+async def test_5923_9_3_a_connection_serves_only_the_names_that_its_peer_has_proven() -> None:
+    async with node() as near, node() as far:
+        flow = await near.connect(far.address)
+        assert near.connections.flow_to(Transport.TLS, far.address, "localhost") == flow
+        assert near.connections.flow_to(Transport.TLS, far.address, "example.net") is None
+
+
+# -- a certificate that changes -------------------------------------------------------------------------------------
+
+
+async def test_a_renewed_certificate_is_shown_to_new_connections_and_the_others_go_on() -> None:
+    certificate = installed()
+    async with node(certificate.security) as server, connected(server.address) as (_, before):
+        certificate.security.server = installed("renewed").security.server
+        async with connected(server.address) as (_, after):
+            shown = [each.get_extra_info("ssl_object").getpeercert(True) for each in (before, after)]
+            assert shown == [
+                ssl.PEM_cert_to_DER_cert((FOLDER / f"{name}.pem").read_text()) for name in ("server", "renewed")
+            ]
+        before.write(MESSAGE)
+        assert (await server.messages.get())[0] == MESSAGE
+
+
+async def test_a_certificate_that_expired_ends_no_connection_but_lets_no_new_one_begin(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    certificate = installed()
+    async with node(certificate.security) as server, connected(server.address) as (_, before):
+        certificate.security.server = installed("expired").security.server
+        with pytest.raises(ssl.SSLCertVerificationError, match="expired"):
+            await asyncio.to_thread(_greeting_peer, server.address)
+        before.write(MESSAGE)
+        assert (await server.messages.get())[0] == MESSAGE
+    assert [(what, why) for what, _, why in told(caplog)] == [("no TLS connection", "SSLV3_ALERT_CERTIFICATE_EXPIRED")]
+
+
+# -- another program ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+async def test_openssl_connects_verifies_and_is_heard(version: str) -> None:
+    async with node() as server:
+        where = ["-connect", str(server.address), "-CAfile", str(FOLDER / "authority.pem"), "-verify_return_error"]
+        program = await asyncio.create_subprocess_exec(
+            "openssl", "s_client", *where, "-verify_hostname", "sip.example.com", "-quiet", version,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(MESSAGE)
+        data, flow = await server.messages.get()
+        server.connections.send(b"SIP/2.0 200 OK\r\n\r\n", flow)
+        assert await program.stdout.readline() == b"SIP/2.0 200 OK\r\n"
+        program.stdin.close()
+        program.terminate()
+        await program.communicate()
+    assert data == MESSAGE
