@@ -191,7 +191,7 @@ class Authenticator:
     def _serves(self, uri: str, flow: Flow) -> bool:
         """Whether a digest for this URI may have been meant for us: proxies retarget requests (RFC 8760 §2.6.6). Simple
         clients sign the address that they send to: ours, or that of a trusted proxy."""
-        if _scheme(uri) == "tel":
+        if _scheme(uri) == "tel" or uri == f"sip:{flow.local.host}:{flow.local.port}":  # so SIPp writes IPv6
             return True
         try:
             host = bare_host(SipUri.parse(uri).host).lower()

@@ -12,6 +12,7 @@ import pytest
 from abserver.events.digest_answers import DigestAnswers
 from abserver.services.authenticating import Authenticator
 from abserver.sip.message import Response
+from abserver.sip.transport import Address, Flow, Transport
 from tests.services.test_authenticating import PHONE, PROXY, Bench, challenges_of, subscribe
 from tests.support.documents import BOB
 from xcap.core.digest import Algorithm, Challenge, Credentials, Nonces, Qop, authorization, ha1, response_value
@@ -233,6 +234,18 @@ async def test_2_6_6_simple_clients_sign_the_address_that_they_send_to() -> None
         (PHONE, f"sip:{PHONE.remote.host}", False),
         (PHONE, f"sip:{PROXY.remote.host}", False),
     ):
+        challenge = challenges_of(await server.bench.challenged(subscribe(), flow))[0]
+        value = authorization(challenge, "bob", "secret", "SUBSCRIBE", uri, b"", nc=1, cnonce="c")
+        outcome = await server.bench.authenticator.identify(subscribe(Authorization=value), flow)
+        assert (outcome == BOB) is taken
+
+
+async def test_2_6_6_an_ipv6_address_that_they_send_to_may_lack_its_brackets() -> None:
+    """SIPp 3.6 writes `sip:::1:5060`."""
+    server = Server()
+    await server.bench.with_bob()
+    flow = Flow(Transport.UDP, Address("2001:db8::1", 5060), Address("2001:db8::2", 40_000))
+    for uri, taken in (("sip:2001:db8::1:5060", True), ("sip:2001:db8::1:5061", False), ("sip:2001:db8::1", False)):
         challenge = challenges_of(await server.bench.challenged(subscribe(), flow))[0]
         value = authorization(challenge, "bob", "secret", "SUBSCRIBE", uri, b"", nc=1, cnonce="c")
         outcome = await server.bench.authenticator.identify(subscribe(Authorization=value), flow)
