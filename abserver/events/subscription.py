@@ -106,6 +106,9 @@ class Pause(enum.Enum):
 REMOVING = frozenset({404, 405, 410, 416, *range(480, 486), 489, 501, 604})
 """Answers to NOTIFY upon which the subscription MUST be removed (RFC 6665 §4.2.2)."""
 
+TIMED_OUT = 408
+"""The same as no answer, but heard of by a proxy (RFC 5057 §5.1 note 4)."""
+
 FIRST_RETRY = 32.0
 """Seconds until a NOTIFY that was answered with some other failure is tried again; doubled each time. One Timer F:
 a subscriber in trouble hears from us no more often than one that is silent."""
@@ -384,7 +387,7 @@ class Subscription:
         if notice.standing is _TERMINATED:  # whatever the answer, there is nothing left to try (§4.4.1)
             self.told = _TERMINATED
             return _ENDED[Gone.TOLD]
-        if status is None:
+        if status is None or status == TIMED_OUT:
             return _ENDED[Gone.SILENT]
         if status in REMOVING:
             return _ENDED[Gone.REFUSED]

@@ -58,15 +58,19 @@ class Dialog:
     def notifier(cls, request: Request, local_tag: str) -> Dialog:
         """The notifier's end, from the SUBSCRIBE that it accepts with `local_tag` in the To (§12.1.1).
 
-        Raises SipSyntaxError if the request has no usable Contact.
+        Raises SipSyntaxError if the request has no usable Contact: a request to a SIPS URI has to have one too
+        (§8.1.1.8, RFC 5630 §5.1.2).
         """
+        target = _target(request)
+        if is_sips(request.uri) and not is_sips(target):
+            raise SipSyntaxError("Contact Is No SIPS URI")
         return cls(
             call_id=request.call_id,
             local_tag=local_tag,
             remote_tag=request.from_.tag or "",
             local_uri=request.to.uri,
             remote_uri=request.from_.uri,
-            remote_target=_target(request),
+            remote_target=target,
             route_set=_record_route(request),
             remote_cseq=request.cseq.number,
         )
@@ -89,6 +93,14 @@ class Dialog:
             local_cseq=subscribe.cseq.number,
             remote_cseq=notify.cseq.number,
         )
+
+    @property
+    def secure(self) -> bool:
+        """Whether our Contact has to be a SIPS URI (§12.1.1, RFC 5630 §5.1.2): so is the next hop of the peer's
+        requests, or what it asked for. The Request-URI of its first request is not kept; its To tells the same.
+        """
+        nearest = self.route_set[0] if self.route_set else self.remote_target
+        return is_sips(nearest) or is_sips(self.local_uri)
 
     @property
     def id(self) -> DialogId:
@@ -152,11 +164,12 @@ class Dialog:
         """The Request-URI, the Route, and which URI's host gets the request (§12.2.1.1, §8.1.2)."""
         if not self.route_set:
             return self.remote_target, (), self.remote_target
-        strict_router = _strict_router(self.route_set[0])
+        routes = tuple(map(_as_sips, self.route_set)) if is_sips(self.remote_target) else self.route_set
+        strict_router = _strict_router(routes[0])
         if strict_router is None:
-            return self.remote_target, self.route_set, self.route_set[0]
+            return self.remote_target, routes, routes[0]
         # It takes its next hop from the Request-URI, and puts the first Route there instead.
-        return strict_router, (*self.route_set[1:], self.remote_target), strict_router
+        return strict_router, (*routes[1:], self.remote_target), strict_router
 
     def receive(self, request: Request) -> bool:
         """Take the number of a request from the peer; False if it is out of order, to be answered 500 (§12.2.2).
@@ -176,6 +189,16 @@ class Dialog:
         contact = message.contact
         if contact is not None:
             self.remote_target = contact.uri
+
+
+def is_sips(uri: str) -> bool:
+    """Whether it is a SIPS URI."""
+    return uri[:5].lower() == "sips:"
+
+
+def _as_sips(route: str) -> str:
+    """A URI of the route set as it has to be when the Request-URI is a SIPS URI (RFC 5630 §5.1.1)."""
+    return f"sips:{route[4:]}" if route[:4].lower() == "sip:" else route
 
 
 def _target(request: Request) -> str:

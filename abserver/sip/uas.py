@@ -66,6 +66,9 @@ REASONS = {
 }
 """Reason phrases (§21 and the RFCs that extend it)."""
 
+SIPS_NOT_ALLOWED = '380 abserver "SIPS Not Allowed"'
+"""The Warning of a 480 (RFC 5630 §5.1.2)."""
+
 _KNOWN_METHODS = frozenset(
     {"ACK", "BYE", "CANCEL", "INFO", "INVITE", "MESSAGE", "NOTIFY", "OPTIONS", "PRACK", "PUBLISH", "REFER"}
     | {"REGISTER", "SUBSCRIBE", "UPDATE"}
@@ -83,7 +86,8 @@ class Capabilities:
     extensions: frozenset[str] = frozenset()
     """Option tags that a Require may name, in lower case: Supported."""
     schemes: tuple[str, ...] = ("sip", "sips")
-    """Of Request-URIs, in lower case. One that is not of SIP names no host, so it is for us wherever it was sent."""
+    """Of Request-URIs, in lower case; without `sips` there is no TLS here. One that is not of SIP names no host, so it
+    is for us wherever it was sent."""
     body_types: tuple[str, ...] = ()
     """Media types of bodies that some method reads: Accept in a 415."""
     codings: tuple[str, ...] = ("identity",)
@@ -220,10 +224,14 @@ def _inspect_uri(request: Request, capabilities: Capabilities) -> Response | Non
     if scheme in capabilities.schemes and scheme not in ("sip", "sips"):
         return None
     uri = SipUri.parse(request.uri)  # 416 for a scheme that is not ours (§8.2.2.1)
+    if uri.scheme not in capabilities.schemes:  # it is known, but there is no TLS here
+        return make_response(request, 480, headers=[("Warning", SIPS_NOT_ALLOWED)])
     if capabilities.hosts is None or bare_host(uri.host).lower() in capabilities.hosts:
         return None
-    # Not for us: a proxy would pass it on, unless the last hop is behind it (§16.3).
-    return make_response(request, 483 if request.headers.get("Max-Forwards") == "0" else 404)
+    if (request.headers.get("Max-Forwards") or "1").strip("0"):
+        return make_response(request, 404)
+    # Not for us: a proxy would pass it on, if it could go on. It may answer an OPTIONS itself then (§11, §16.3).
+    return None if request.method == "OPTIONS" else make_response(request, 483)
 
 
 def _inspect_require(request: Request, capabilities: Capabilities) -> Response | None:

@@ -526,7 +526,8 @@ def test_7_users_subscribe_to_themselves_or_to_the_server(name: str) -> None:
     @story
     async def accepted(world: World) -> None:
         bob = await world.phone(BOB)
-        response = await bob.subscribe(Owner(Aor(name)), Event="xcap-diff")
+        contact = f"<{name.partition(':')[0]}:bob@{bob.address}>"
+        response = await bob.subscribe(Owner(Aor(name)), Event="xcap-diff", Contact=contact)
         assert response.status == 200
 
     accepted()

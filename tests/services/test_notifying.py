@@ -410,6 +410,43 @@ async def test_another_failure_is_repeated_with_the_full_view_after_retry_after(
     assert b"tel:3" in bob.last.body
 
 
+@pytest.mark.parametrize(
+    ("status", "field"),
+    [
+        (301, ("Contact", "<sip:eve@203.0.113.66>")),
+        (302, ("Contact", "<sip:eve@203.0.113.66>")),
+        (305, ("Contact", "<sip:203.0.113.66;lr>")),
+        (401, ("WWW-Authenticate", 'Digest realm="phone", nonce="1"')),
+        (407, ("Proxy-Authenticate", 'Digest realm="proxy", nonce="1"')),
+        (420, ("Unsupported", "eventlist")),
+        (421, ("Require", "path")),
+        (423, ("Min-Expires", "7200")),
+        (500, ("Retry-After", "32")),
+        (503, ("Server", "proxy")),
+    ],
+)
+@story
+async def test_what_an_answer_asks_for_beside_time_is_not_done_rfc3261_8_1_3(
+    world: World, status: int, field: tuple[str, str]
+) -> None:
+    """No redirection within a dialog is followed, since its target is the subscriber's to say (RFC 5057 §5.1), and
+    there are no credentials to send: the same NOTIFY is tried again, in the same way, and the subscription stays."""
+    world.put_card(ANN, card("1"))
+    bob = await confirmed(world)
+    bob.answers = [(status, [field])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(FIRST_RETRY - 1)
+    refused = bob.last
+    assert len(bob.notifies) == 2
+    await world.pass_time(2)
+    assert len(bob.notifies) == 3
+    assert bob.last.request.uri == refused.request.uri
+    assert bob.last.request.cseq.number == refused.request.cseq.number + 1
+    assert {name for name, _ in bob.last.request.headers} == {name for name, _ in refused.request.headers}
+    assert len(world.server.followers) == 1
+    assert b"tel:2" in bob.last.body
+
+
 @story
 async def test_a_malformed_retry_after_is_no_retry_after(world: World) -> None:
     world.put_card(ANN, card("1"))

@@ -2,62 +2,66 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import math
 
 import pytest
 
 from abserver.sip.client_transaction import ClientTransaction, Effect, State
+from abserver.sip.transport import Transport
 
-PROVISIONAL, FINAL, TRANSPORT_ERROR, TIMER_E, TIMER_F, TIMER_K = (
-    "a 1xx",
-    "a 200 to 699",
-    "a transport error",
-    "timer E",
-    "timer F",
-    "timer K",
-)
-EVENTS = (PROVISIONAL, FINAL, TRANSPORT_ERROR, TIMER_E, TIMER_F, TIMER_K)
+
+class Event(enum.Enum):
+    """All that can happen to the machine."""
+
+    PROVISIONAL = "a 1xx"
+    FINAL = "a 200 to 699"
+    TRANSPORT_ERROR = "a transport error"
+    TIMER_E = "timer E"
+    TIMER_F = "timer F"
+    TIMER_K = "timer K"
+
+
 NOT_RUNNING = "the timer does not run in this state"
 
 # Figure 6, and for each pair that has no arrow there: nothing happens.
 UNRELIABLE = {
-    (State.TRYING, PROVISIONAL): ([Effect.DELIVER], State.PROCEEDING),
-    (State.TRYING, FINAL): ([Effect.DELIVER], State.COMPLETED),
-    (State.TRYING, TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
-    (State.TRYING, TIMER_E): ([Effect.SEND], State.TRYING),
-    (State.TRYING, TIMER_F): ([Effect.TIMED_OUT], State.TERMINATED),
-    (State.TRYING, TIMER_K): NOT_RUNNING,
-    (State.PROCEEDING, PROVISIONAL): ([Effect.DELIVER], State.PROCEEDING),
-    (State.PROCEEDING, FINAL): ([Effect.DELIVER], State.COMPLETED),
-    (State.PROCEEDING, TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
-    (State.PROCEEDING, TIMER_E): ([Effect.SEND], State.PROCEEDING),
-    (State.PROCEEDING, TIMER_F): ([Effect.TIMED_OUT], State.TERMINATED),
-    (State.PROCEEDING, TIMER_K): NOT_RUNNING,
-    (State.COMPLETED, PROVISIONAL): ([], State.COMPLETED),
-    (State.COMPLETED, FINAL): ([], State.COMPLETED),
-    (State.COMPLETED, TRANSPORT_ERROR): ([], State.COMPLETED),
-    (State.COMPLETED, TIMER_E): NOT_RUNNING,
-    (State.COMPLETED, TIMER_F): NOT_RUNNING,
-    (State.COMPLETED, TIMER_K): ([], State.TERMINATED),
-    (State.TERMINATED, PROVISIONAL): ([], State.TERMINATED),
-    (State.TERMINATED, FINAL): ([], State.TERMINATED),
-    (State.TERMINATED, TRANSPORT_ERROR): ([], State.TERMINATED),
-    (State.TERMINATED, TIMER_E): NOT_RUNNING,
-    (State.TERMINATED, TIMER_F): NOT_RUNNING,
-    (State.TERMINATED, TIMER_K): NOT_RUNNING,
+    (State.TRYING, Event.PROVISIONAL): ([Effect.DELIVER], State.PROCEEDING),
+    (State.TRYING, Event.FINAL): ([Effect.DELIVER], State.COMPLETED),
+    (State.TRYING, Event.TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
+    (State.TRYING, Event.TIMER_E): ([Effect.SEND], State.TRYING),
+    (State.TRYING, Event.TIMER_F): ([Effect.TIMED_OUT], State.TERMINATED),
+    (State.TRYING, Event.TIMER_K): NOT_RUNNING,
+    (State.PROCEEDING, Event.PROVISIONAL): ([Effect.DELIVER], State.PROCEEDING),
+    (State.PROCEEDING, Event.FINAL): ([Effect.DELIVER], State.COMPLETED),
+    (State.PROCEEDING, Event.TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
+    (State.PROCEEDING, Event.TIMER_E): ([Effect.SEND], State.PROCEEDING),
+    (State.PROCEEDING, Event.TIMER_F): ([Effect.TIMED_OUT], State.TERMINATED),
+    (State.PROCEEDING, Event.TIMER_K): NOT_RUNNING,
+    (State.COMPLETED, Event.PROVISIONAL): ([], State.COMPLETED),
+    (State.COMPLETED, Event.FINAL): ([], State.COMPLETED),
+    (State.COMPLETED, Event.TRANSPORT_ERROR): ([], State.COMPLETED),
+    (State.COMPLETED, Event.TIMER_E): NOT_RUNNING,
+    (State.COMPLETED, Event.TIMER_F): NOT_RUNNING,
+    (State.COMPLETED, Event.TIMER_K): ([], State.TERMINATED),
+    (State.TERMINATED, Event.PROVISIONAL): ([], State.TERMINATED),
+    (State.TERMINATED, Event.FINAL): ([], State.TERMINATED),
+    (State.TERMINATED, Event.TRANSPORT_ERROR): ([], State.TERMINATED),
+    (State.TERMINATED, Event.TIMER_E): NOT_RUNNING,
+    (State.TERMINATED, Event.TIMER_F): NOT_RUNNING,
+    (State.TERMINATED, Event.TIMER_K): NOT_RUNNING,
 }
 # Over a reliable transport timer E never runs, and timer K is zero: there is no Completed.
 RELIABLE = UNRELIABLE | {
-    (State.TRYING, FINAL): ([Effect.DELIVER], State.TERMINATED),
-    (State.TRYING, TIMER_E): NOT_RUNNING,
-    (State.PROCEEDING, FINAL): ([Effect.DELIVER], State.TERMINATED),
-    (State.PROCEEDING, TIMER_E): NOT_RUNNING,
+    (State.TRYING, Event.FINAL): ([Effect.DELIVER], State.TERMINATED),
+    (State.TRYING, Event.TIMER_E): NOT_RUNNING,
+    (State.PROCEEDING, Event.FINAL): ([Effect.DELIVER], State.TERMINATED),
+    (State.PROCEEDING, Event.TIMER_E): NOT_RUNNING,
 }
-CASES = [
-    *((False, state, event) for state, event in itertools.product(State, EVENTS)),
-    *((True, state, event) for state, event in itertools.product(State, EVENTS) if state is not State.COMPLETED),
-]
+UNREACHABLE = {(transport, State.COMPLETED) for transport in Transport if transport.reliable}
+"""Where no way leads, as `test_no_way_leads_to_what_the_tables_leave_out` shows."""
+CASES = [case for case in itertools.product(Transport, State, Event) if case[:2] not in UNREACHABLE]
 
 
 def machine_in(state: State, *, reliable: bool) -> ClientTransaction:
@@ -83,33 +87,34 @@ def timeline(machine: ClientTransaction) -> list[tuple[float, list[Effect]]]:
     return happened
 
 
-def is_running(state: State, timer: str, *, reliable: bool) -> bool:
+def is_running(state: State, timer: Event, *, reliable: bool) -> bool:
     fired = [effects for _, effects in timeline(machine_in(state, reliable=reliable))]
-    return {TIMER_E: [Effect.SEND], TIMER_F: [Effect.TIMED_OUT], TIMER_K: []}[timer] in fired
+    return {Event.TIMER_E: [Effect.SEND], Event.TIMER_F: [Effect.TIMED_OUT], Event.TIMER_K: []}[timer] in fired
 
 
-def fire(machine: ClientTransaction, timer: str) -> list[Effect]:
+def fire(machine: ClientTransaction, timer: Event) -> list[Effect]:
     """Let time pass until `timer` fires, and give what that one firing did."""
     while (deadline := machine.next_deadline()) < math.inf:
         effects = machine.expire(deadline)
-        if timer != TIMER_F or effects == [Effect.TIMED_OUT]:
+        if timer != Event.TIMER_F or effects == [Effect.TIMED_OUT]:
             return effects
     raise AssertionError(f"{timer} never fired")
 
 
-@pytest.mark.parametrize(("reliable", "state", "event"), CASES)
-def test_every_event_in_every_state_does_what_figure_6_says(reliable: bool, state: State, event: str) -> None:
+@pytest.mark.parametrize(("transport", "state", "event"), CASES)
+def test_every_event_in_every_state_does_what_figure_6_says(transport: Transport, state: State, event: Event) -> None:
+    reliable = transport.reliable
     expected = (RELIABLE if reliable else UNRELIABLE)[state, event]
     if isinstance(expected, str):
         assert not is_running(state, event, reliable=reliable)
         return
     machine = machine_in(state, reliable=reliable)
     match event:
-        case "a 1xx":
+        case Event.PROVISIONAL:
             effects = machine.receive(180, 0.2)
-        case "a 200 to 699":
+        case Event.FINAL:
             effects = machine.receive(489, 0.2)
-        case "a transport error":
+        case Event.TRANSPORT_ERROR:
             effects = machine.transport_failed()
         case timer:
             effects = fire(machine, timer)
@@ -117,7 +122,27 @@ def test_every_event_in_every_state_does_what_figure_6_says(reliable: bool, stat
 
 
 def test_the_tables_leave_no_pair_out() -> None:
-    assert set(UNRELIABLE) == set(RELIABLE) == set(itertools.product(State, EVENTS))
+    assert set(UNRELIABLE) == set(RELIABLE) == set(itertools.product(State, Event))
+
+
+@pytest.mark.parametrize("transport", Transport)
+def test_no_way_leads_to_what_the_tables_leave_out(transport: Transport) -> None:
+    """All ways of four events from Trying."""
+    seen = {(transport, State.TRYING)}
+    for way in itertools.product(("1xx", "final", "error", "time"), repeat=4):
+        machine = ClientTransaction(reliable=transport.reliable, now=0.0)
+        for event in way:
+            match event:
+                case "1xx":
+                    machine.receive(100, 0.1)
+                case "final":
+                    machine.receive(200, 0.1)
+                case "error":
+                    machine.transport_failed()
+                case _:
+                    machine.expire(machine.next_deadline())
+            seen.add((transport, machine.state))
+    assert seen == {(transport, state) for state in State} - UNREACHABLE
 
 
 def test_a_request_that_nobody_answers_is_sent_eleven_times_and_then_given_up() -> None:

@@ -2,61 +2,65 @@
 
 from __future__ import annotations
 
+import enum
 import itertools
 import math
 
 import pytest
 
 from abserver.sip.server_transaction import TRYING_DELAY, Effect, ServerTransaction, State
+from abserver.sip.transport import Transport
 
-RETRANSMISSION, FINAL, TRANSPORT_ERROR, TIMER_TRYING, TIMER_GIVE_UP, TIMER_J = (
-    "a retransmitted request",
-    "a 200 to 699 from the user",
-    "a transport error",
-    "the timer of the 100",
-    "the timer that gives up",
-    "timer J",
-)
-EVENTS = (RETRANSMISSION, FINAL, TRANSPORT_ERROR, TIMER_TRYING, TIMER_GIVE_UP, TIMER_J)
-WHEN = {TIMER_TRYING: 3.5, TIMER_GIVE_UP: 32.0, TIMER_J: 33.0}
+
+class Event(enum.Enum):
+    """All that can happen to the machine."""
+
+    RETRANSMISSION = "a retransmitted request"
+    FINAL = "a 200 to 699 from the user"
+    TRANSPORT_ERROR = "a transport error"
+    TIMER_TRYING = "the timer of the 100"
+    TIMER_GIVE_UP = "the timer that gives up"
+    TIMER_J = "timer J"
+
+
+WHEN = {Event.TIMER_TRYING: 3.5, Event.TIMER_GIVE_UP: 32.0, Event.TIMER_J: 33.0}
 """When each timer fires for a request that came at 0 and, if it was, was answered at 1."""
 NOT_RUNNING = "the timer does not run in this state"
 
 UNRELIABLE = {
-    (State.TRYING, RETRANSMISSION): ([], State.TRYING),
-    (State.TRYING, FINAL): ([Effect.SEND], State.COMPLETED),
-    (State.TRYING, TRANSPORT_ERROR): ([], State.TRYING),
-    (State.TRYING, TIMER_TRYING): ([Effect.SEND_TRYING], State.PROCEEDING),
-    (State.TRYING, TIMER_GIVE_UP): NOT_RUNNING,  # the 100 comes before: there is no way to it from Trying
-    (State.TRYING, TIMER_J): NOT_RUNNING,
-    (State.PROCEEDING, RETRANSMISSION): ([Effect.SEND], State.PROCEEDING),
-    (State.PROCEEDING, FINAL): ([Effect.SEND], State.COMPLETED),
-    (State.PROCEEDING, TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
-    (State.PROCEEDING, TIMER_TRYING): NOT_RUNNING,
-    (State.PROCEEDING, TIMER_GIVE_UP): ([], State.TERMINATED),
-    (State.PROCEEDING, TIMER_J): NOT_RUNNING,
-    (State.COMPLETED, RETRANSMISSION): ([Effect.SEND], State.COMPLETED),
-    (State.COMPLETED, FINAL): ([], State.COMPLETED),
-    (State.COMPLETED, TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
-    (State.COMPLETED, TIMER_TRYING): NOT_RUNNING,
-    (State.COMPLETED, TIMER_GIVE_UP): NOT_RUNNING,
-    (State.COMPLETED, TIMER_J): ([], State.TERMINATED),
-    (State.TERMINATED, RETRANSMISSION): ([], State.TERMINATED),
-    (State.TERMINATED, FINAL): ([], State.TERMINATED),
-    (State.TERMINATED, TRANSPORT_ERROR): ([], State.TERMINATED),
-    (State.TERMINATED, TIMER_TRYING): NOT_RUNNING,
-    (State.TERMINATED, TIMER_GIVE_UP): NOT_RUNNING,
-    (State.TERMINATED, TIMER_J): NOT_RUNNING,
+    (State.TRYING, Event.RETRANSMISSION): ([], State.TRYING),
+    (State.TRYING, Event.FINAL): ([Effect.SEND], State.COMPLETED),
+    (State.TRYING, Event.TRANSPORT_ERROR): ([], State.TRYING),
+    (State.TRYING, Event.TIMER_TRYING): ([Effect.SEND_TRYING], State.PROCEEDING),
+    (State.TRYING, Event.TIMER_GIVE_UP): NOT_RUNNING,  # the 100 comes before: there is no way to it from Trying
+    (State.TRYING, Event.TIMER_J): NOT_RUNNING,
+    (State.PROCEEDING, Event.RETRANSMISSION): ([Effect.SEND], State.PROCEEDING),
+    (State.PROCEEDING, Event.FINAL): ([Effect.SEND], State.COMPLETED),
+    (State.PROCEEDING, Event.TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
+    (State.PROCEEDING, Event.TIMER_TRYING): NOT_RUNNING,
+    (State.PROCEEDING, Event.TIMER_GIVE_UP): ([], State.TERMINATED),
+    (State.PROCEEDING, Event.TIMER_J): NOT_RUNNING,
+    (State.COMPLETED, Event.RETRANSMISSION): ([Effect.SEND], State.COMPLETED),
+    (State.COMPLETED, Event.FINAL): ([], State.COMPLETED),
+    (State.COMPLETED, Event.TRANSPORT_ERROR): ([Effect.FAILED], State.TERMINATED),
+    (State.COMPLETED, Event.TIMER_TRYING): NOT_RUNNING,
+    (State.COMPLETED, Event.TIMER_GIVE_UP): NOT_RUNNING,
+    (State.COMPLETED, Event.TIMER_J): ([], State.TERMINATED),
+    (State.TERMINATED, Event.RETRANSMISSION): ([], State.TERMINATED),
+    (State.TERMINATED, Event.FINAL): ([], State.TERMINATED),
+    (State.TERMINATED, Event.TRANSPORT_ERROR): ([], State.TERMINATED),
+    (State.TERMINATED, Event.TIMER_TRYING): NOT_RUNNING,
+    (State.TERMINATED, Event.TIMER_GIVE_UP): NOT_RUNNING,
+    (State.TERMINATED, Event.TIMER_J): NOT_RUNNING,
 }
 # Over a reliable transport timer J is zero: there is no Completed.
 RELIABLE = UNRELIABLE | {
-    (State.TRYING, FINAL): ([Effect.SEND], State.TERMINATED),
-    (State.PROCEEDING, FINAL): ([Effect.SEND], State.TERMINATED),
+    (State.TRYING, Event.FINAL): ([Effect.SEND], State.TERMINATED),
+    (State.PROCEEDING, Event.FINAL): ([Effect.SEND], State.TERMINATED),
 }
-CASES = [
-    *((False, state, event) for state, event in itertools.product(State, EVENTS)),
-    *((True, state, event) for state, event in itertools.product(State, EVENTS) if state is not State.COMPLETED),
-]
+UNREACHABLE = {(transport, State.COMPLETED) for transport in Transport if transport.reliable}
+"""Where no way leads, as `test_no_way_leads_to_what_the_tables_leave_out` shows."""
+CASES = [case for case in itertools.product(Transport, State, Event) if case[:2] not in UNREACHABLE]
 
 
 def machine_in(state: State, *, reliable: bool) -> ServerTransaction:
@@ -75,19 +79,20 @@ def machine_in(state: State, *, reliable: bool) -> ServerTransaction:
     return machine
 
 
-@pytest.mark.parametrize(("reliable", "state", "event"), CASES)
-def test_every_event_in_every_state_does_what_figure_8_says(reliable: bool, state: State, event: str) -> None:
+@pytest.mark.parametrize(("transport", "state", "event"), CASES)
+def test_every_event_in_every_state_does_what_figure_8_says(transport: Transport, state: State, event: Event) -> None:
+    reliable = transport.reliable
     expected = (RELIABLE if reliable else UNRELIABLE)[state, event]
     machine = machine_in(state, reliable=reliable)
     if isinstance(expected, str):
         assert machine.next_deadline() != WHEN[event]
         return
     match event:
-        case "a retransmitted request":
+        case Event.RETRANSMISSION:
             effects = machine.receive()
-        case "a 200 to 699 from the user":
+        case Event.FINAL:
             effects = machine.respond(404, 4.0)
-        case "a transport error":
+        case Event.TRANSPORT_ERROR:
             effects = machine.transport_failed()
         case timer:
             assert machine.next_deadline() == WHEN[timer]
@@ -96,7 +101,27 @@ def test_every_event_in_every_state_does_what_figure_8_says(reliable: bool, stat
 
 
 def test_the_tables_leave_no_pair_out() -> None:
-    assert set(UNRELIABLE) == set(RELIABLE) == set(itertools.product(State, EVENTS))
+    assert set(UNRELIABLE) == set(RELIABLE) == set(itertools.product(State, Event))
+
+
+@pytest.mark.parametrize("transport", Transport)
+def test_no_way_leads_to_what_the_tables_leave_out(transport: Transport) -> None:
+    """All ways of four events from Trying."""
+    seen = {(transport, State.TRYING)}
+    for way in itertools.product(("again", "final", "error", "time"), repeat=4):
+        machine = ServerTransaction(reliable=transport.reliable, now=0.0)
+        for event in way:
+            match event:
+                case "again":
+                    machine.receive()
+                case "final":
+                    machine.respond(200, 0.1)
+                case "error":
+                    machine.transport_failed()
+                case _:
+                    machine.expire(machine.next_deadline())
+            seen.add((transport, machine.state))
+    assert seen == {(transport, state) for state in State} - UNREACHABLE
 
 
 def test_the_100_waits_until_timer_e_of_the_client_has_grown_to_t2() -> None:

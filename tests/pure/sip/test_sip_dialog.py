@@ -78,6 +78,18 @@ def test_without_a_contact_there_is_no_dialog(contact: str) -> None:
         Dialog.notifier(subscribe(Contact=contact), "a1")
 
 
+def test_a_request_to_a_sips_uri_makes_a_dialog_with_sips_targets_only() -> None:
+    """RFC 5630 §5.1.2: URIs that are used inconsistently are a 400."""
+    request = subscribe(Contact="<sips:bob@192.0.2.4>")
+    request.uri = "SIPS:alice@example.com"
+    assert Dialog.notifier(request, "a1").remote_target == "sips:bob@192.0.2.4"
+    request = subscribe()
+    request.uri = "sips:alice@example.com"
+    with pytest.raises(SipSyntaxError, match="Contact Is No SIPS URI") as refused:
+        Dialog.notifier(request, "a1")
+    assert refused.value.status_hint == 400
+
+
 def test_a_request_without_to_tag_is_outside_of_any_dialog() -> None:
     """§12.2.2."""
     assert DialogId.of_request(subscribe()) is None

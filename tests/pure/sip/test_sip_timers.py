@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 
-from abserver.sip.timers import Agenda
+from abserver.sip.timers import T1, T2, T4, TRANSACTION_TIMEOUT, Agenda
 
 
 def test_an_agenda_gives_its_entries_in_time_order() -> None:
@@ -60,3 +60,9 @@ def test_a_swept_agenda_keeps_the_living_in_order() -> None:
     assert agenda.next == 1.0
     agenda.add(2.5, 2.5)
     assert agenda.take_due(9.0) == [1.0, 2.0, 2.5]
+
+
+def test_the_timers_have_the_values_of_table_4() -> None:
+    """RFC 3261 §17.1.2.2, §17.2.2; timers A, B, D, G, H and I are of INVITE, which is none of our methods."""
+    assert (T1, T2, T4) == (0.5, 4.0, 5.0)
+    assert TRANSACTION_TIMEOUT == 32.0  # F and J; E begins with T1, K is T4

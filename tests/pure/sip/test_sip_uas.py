@@ -189,6 +189,28 @@ def test_a_uri_of_another_host_is_a_404_and_at_its_last_hop_a_483() -> None:
     """§8.2.2.1, §16.3."""
     assert refusal(a_request(uri="sip:alice@elsewhere.org")).status == 404
     assert refusal(a_request(uri="sip:alice@elsewhere.org", Max_Forwards="0")).status == 483
+    assert refusal(a_request(uri="sip:alice@elsewhere.org", Max_Forwards="10")).status == 404
+
+
+def test_an_options_that_can_go_no_further_is_for_whoever_has_it() -> None:
+    """§11, §16.3: "If the request was for OPTIONS, the element MAY act as the final recipient and respond"."""
+    request = a_request(uri="sip:alice@elsewhere.org", Max_Forwards="0", CSeq="1 OPTIONS")
+    request.method = "OPTIONS"
+    assert inspect(request, SERVER) is None
+    request.headers.set("Max-Forwards", "1")
+    assert refusal(request).status == 404
+
+
+def test_without_tls_a_sips_uri_is_a_480_that_says_why() -> None:
+    """RFC 5630 §5.1.2: the scheme is known, but is no way to this server."""
+    response = refusal(a_request(uri="SIPS:alice@example.com"), replace(SERVER, schemes=("sip", "tel")))
+    assert (response.status, response.headers.get("Warning")) == (480, '380 abserver "SIPS Not Allowed"')
+    assert inspect(a_request(uri="sips:alice@example.com"), SERVER) is None
+
+
+def test_what_only_proxies_must_understand_is_not_looked_at() -> None:
+    """§20.29: Proxy-Require is for the proxies on the way."""
+    assert inspect(a_request(Proxy_Require="foo"), SERVER) is None
     assert inspect(a_request(Max_Forwards="0"), SERVER) is None
 
 
