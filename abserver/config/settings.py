@@ -374,7 +374,7 @@ class OverloadSettings(_Section):
     """Seconds after which who was refused shall ask again; up to twice as many by chance, so that not all come back at
     once."""
 
-    max_lag: Annotated[float, Field(ge=0.01, le=60)] = 0.3
+    max_lag: Annotated[float, Field(ge=0.01, le=60)] = 0.5
     """Seconds that the server may be late with all it does, or that a datagram may wait for it, before it refuses
     requests. RFC 3261 sends requests again after half a second."""
 

@@ -19,6 +19,7 @@ from abserver.sip.grammar import unquote
 from abserver.sip.headers import Via
 from abserver.sip.shedding import Kind, Shedder, kind_of
 from abserver.sip.sources import Sources, Verdict
+from abserver.sip.transport import WEBSOCKETS
 from abserver.sip.uas import make_response
 
 if TYPE_CHECKING:
@@ -67,25 +68,29 @@ class Gate:
 
     def judge(self, request: Request, fields: Mandatory, flow: Flow, now: float) -> Verdict:
         """What becomes of a request that no transaction has yet."""
-        kind, trusted = kind_of(request, fields), self._trusts(flow.remote.host)
-        if self.sources is not None and not trusted:
+        kind = kind_of(request, fields)
+        if self.sources is not None and not self._trusts(flow.remote.host):
             verdict = self.sources.judge(flow, now, new=kind is Kind.NEW)
             if verdict is not Verdict.SERVE:
                 return verdict
-        if trusted and takes_part(fields.via):
+        if takes_part(fields.via) and self._is_proxy(flow):
             return Verdict.SERVE
         return Verdict.REFUSE if self.shedder.refuses(kind) else Verdict.SERVE
 
     def refusal(self, request: Request, flow: Flow) -> Response:
         """The 503."""
-        if self._trusts(flow.remote.host) or len(request.headers.elements("Via")) > 1:
+        if self._is_proxy(flow) or len(request.headers.elements("Via")) > 1:
             return make_response(request, 503)
         seconds = self._retry_after + int(self._retry_after * self._draw())
         return make_response(request, 503, headers=[("Retry-After", str(seconds))])
 
+    def _is_proxy(self, flow: Flow) -> bool:
+        """Whether a trusted peer speaks there. By WebSocket it only passes on what browsers say."""
+        return flow.transport not in WEBSOCKETS and self._trusts(flow.remote.host)
+
     def answered(self, via: Via, flow: Flow) -> Via:
         """The topmost Via as the responses are to have it: with the loss, for a trusted peer that takes part (§5.2)."""
-        if "oc" not in via.params or not takes_part(via) or not self._trusts(flow.remote.host):
+        if "oc" not in via.params or not takes_part(via) or not self._is_proxy(flow):
             return via
         loss, number = self.shedder.loss, self.shedder.measurements
         told = {

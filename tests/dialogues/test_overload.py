@@ -10,6 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from abserver.net.listeners import bind
 from abserver.net.load import LoadMeter
 from abserver.net.udp import UdpSocket
@@ -25,8 +27,6 @@ from tests.support.virtual_time import VirtualTimeLoop
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
 FLOOD = 2.0
 """Seconds."""
@@ -50,13 +50,15 @@ def lines(log: str, what: str) -> list[str]:
     return [line for line in log.splitlines() if f" abserver.net.load {what} " in line]
 
 
-def test_a_flood_from_one_source_leaves_all_others_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM], ids=["datagrams", "connections"])
+def test_a_flood_from_one_source_leaves_all_others_served(tmp_path: Path, kind: socket.SocketKind) -> None:
     """RFC 5390 REQ 5."""
-    with ServerProcess(tmp_path, OVERLOAD__SOURCE_RATE="200", OVERLOAD__SOURCE_BURST="1000") as server:
+    share = {"OVERLOAD__SOURCE_RATE": "200", "OVERLOAD__SOURCE_BURST": "1000", "OVERLOAD__MAX_LAG": "60"}
+    with ServerProcess(tmp_path, **share) as server:
         with (
             Peer(server.sip, "127.0.0.3") as one,
             Peer(server.sip, "127.0.0.4") as other,
-            flood(server.sip, ["127.0.0.2"], subscribe, rate=20_000),
+            flood(server.sip, ["127.0.0.2"] * 8, subscribe, rate=20_000, kind=kind),
         ):
             for _ in range(ASKED):
                 assert status(one.ask(request("OPTIONS", one.local))) == 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import socket
@@ -95,15 +96,20 @@ def status(answer: bytes) -> int:
 
 @contextmanager
 def flood(
-    server: tuple[str, int], hosts: list[str], write: Callable[[tuple[str, int]], bytes], *, rate: int
+    server: tuple[str, int],
+    hosts: list[str],
+    write: Callable[[tuple[str, int]], bytes],
+    *,
+    rate: int,
+    kind: socket.SocketKind = socket.SOCK_DGRAM,
 ) -> Iterator[None]:
     """Send what `write` writes, `rate` in a second, from all these hosts in turn, until the end of the block.
 
-    What comes back is thrown away by the kernel.
+    What comes back is thrown away by the kernel, or not taken from a connection.
     """
     context = multiprocessing.get_context("fork")
     stop = context.Event()
-    process = context.Process(target=_flood, args=(server, hosts, write, rate, stop.is_set), daemon=True)
+    process = context.Process(target=_flood, args=(server, hosts, write, rate, kind, stop.is_set), daemon=True)
     process.start()
     try:
         yield
@@ -117,9 +123,10 @@ def _flood(
     hosts: list[str],
     write: Callable[[tuple[str, int]], bytes],
     rate: int,
+    kind: socket.SocketKind,
     stopped: Callable[[], bool],
 ) -> None:
-    socks = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in hosts]
+    socks = [socket.socket(socket.AF_INET, kind) for _ in hosts]
     for sock, host in zip(socks, hosts, strict=True):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)
         sock.bind((host, 0))
@@ -128,6 +135,7 @@ def _flood(
     while not stopped():
         due = int((time.monotonic() - started) * rate)
         for sock in itertools.islice(turns, due - sent):
-            sock.send(write(sock.getsockname()))
+            with contextlib.suppress(BlockingIOError):
+                sock.send(write(sock.getsockname()), socket.MSG_DONTWAIT)
         sent = due
         time.sleep(0.002)

@@ -186,6 +186,15 @@ def test_rfc7339_5_2_a_proxy_that_takes_part_is_told_the_loss_and_serves_itself(
     assert {status(endpoint, wire(number, via=OC), PROXY) for number in range(10, 30)} == {200}
 
 
+def test_by_websocket_a_trusted_address_is_that_of_browsers_and_none_of_them_has_a_way_around() -> None:
+    flow = replace(PROXY, transport=Transport.WSS, connection=3)
+    response = answer(an_endpoint(a_gate(Sources(rate=1, burst=8), overloaded=True)), wire(via=OC), flow)
+    assert response is not None
+    assert response.status == 503
+    assert "Retry-After" in response.headers
+    assert "oc-seq" not in response.via.params
+
+
 def test_rfc7339_4_4_later_values_have_larger_sequence_numbers() -> None:
     gate = a_gate()
     endpoint = an_endpoint(gate)

@@ -60,6 +60,14 @@ async def test_the_filter_finds_failures_over_sip(
     assert matched["host"] == PHONE.remote.host
 
 
+def test_the_filter_finds_sources_that_send_too_much_and_no_overload(filter_of_the_page: re.Pattern[str]) -> None:
+    page = (DOCS / "security.md").read_text(encoding="utf-8")
+    said = [line.strip() for line in page.splitlines() if " WARNING abserver.net.load " in line]
+    found = [matched["host"] for line in said if (matched := filter_of_the_page.search(TIME.sub("", line)))]
+    assert len(said) == 3
+    assert found == ["198.51.100.7"]
+
+
 def test_no_peer_can_write_a_line_that_bans_somebody(filter_of_the_page: re.Pattern[str]) -> None:
     sent = "x\n WARNING xcap.http.authenticator login failed peer=192.0.2.1 user=None"
     record = logging.LogRecord("xcap.http.access", logging.INFO, "", 0, "request", (), None)
