@@ -19,6 +19,9 @@ class Quirks(enum.Flag, boundary=enum.CONFORM):
     BODY_ALWAYS = 1
     """Every NOTIFY of an active subscription has a body: the whole state where nothing changed (RFC 5839 §6.2 would
     leave it out), since one without is dropped before the application hears of it."""
+    MD5_LAST = 2
+    """Of several digest challenges MD5's is the last (RFC 8760 §2.3 leaves their order to the server), since only the
+    last is read, and only MD5 is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,13 @@ class Row:
 TABLE = (
     Row(
         re.compile(r"JsSIP\b", re.IGNORECASE),
-        Quirks.BODY_ALWAYS,
-        "JsSIP 3.13 raises its `notify` event only for a NOTIFY with a body",
+        Quirks.BODY_ALWAYS | Quirks.MD5_LAST,
+        "JsSIP 3.13 raises its `notify` event only for a NOTIFY with a body; of several challenges it keeps the last",
+    ),
+    Row(
+        re.compile(r"SIP\.js/", re.IGNORECASE),
+        Quirks.MD5_LAST,
+        "SIP.js 0.21 keeps the last of several challenges, and knows only MD5",
     ),
 )
 

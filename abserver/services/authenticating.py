@@ -21,6 +21,7 @@ import math
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import ANONYMOUS, NO_ALIASES, NOBODYS_DOMAINS, InvalidAor, Watcher, domain_of, parse_aor
+from abserver.events.quirks import Quirks, quirks_of
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import bare_host
 from abserver.sip.transport import WEBSOCKETS
@@ -209,7 +210,10 @@ class Authenticator:
 
     def _challenge(self, request: Request, *, stale: bool) -> Response:
         nonce, realm = self._nonces.mint(self._clock.now()), self._realm_for(request)
-        challenges = [Challenge(realm, nonce, each, self._qops, stale) for each in self._offered]
+        offered = self._offered
+        if Quirks.MD5_LAST in quirks_of(request.headers.get("User-Agent")):
+            offered = tuple(sorted(offered, key=lambda each: each is Algorithm.MD5))
+        challenges = [Challenge(realm, nonce, each, self._qops, stale) for each in offered]
         return make_response(request, 401, headers=[("WWW-Authenticate", str(each)) for each in challenges])
 
     def _realm_for(self, request: Request) -> str:

@@ -302,3 +302,20 @@ async def test_who_fails_too_often_is_told_when_to_come_back_and_the_others_are_
             break
     assert statuses[-1] == 500
     assert len(statuses) < 100
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        ((Algorithm.MD5, Algorithm.SHA256), ["SHA-256", "MD5"]),
+        ((Algorithm.MD5, Algorithm.SHA512_256, Algorithm.SHA256), ["SHA-512-256", "SHA-256", "MD5"]),
+        ((Algorithm.SHA256,), ["SHA-256"]),
+    ],
+)
+async def test_who_reads_the_last_challenge_gets_md5_there_if_it_is_offered_rfc8760_2_3(
+    offered: tuple[Algorithm, ...], told: list[str]
+) -> None:
+    """JsSIP and SIP.js (docs/user-agents.md)."""
+    response = await Bench(offered=offered).challenged(subscribe(User_Agent="JsSIP 3.13.8"))
+    challenges = [each for row in response.headers.get_all("WWW-Authenticate") for each in Challenge.parse_all(row)]
+    assert [each.algorithm.value for each in challenges] == told
