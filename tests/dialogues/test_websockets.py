@@ -248,7 +248,7 @@ class TestSubscriptions:
             response = await bob.subscribe(ANN)
             assert response.status == 200
             contact = NameAddr.parse(response.headers.get("Contact") or "")
-            assert contact.uri == f"sip:127.0.0.1:{port};transport=ws"
+            assert contact.uri.startswith(f"sip:ann@127.0.0.1:{port};transport=ws;gr=")
             first = await bob.notify()
             assert (state_of(first), b"tel:1<" in first.body) == ("active", True)
             assert (first.headers.get("Via") or "").startswith(f"SIP/2.0/{token.upper()} 127.0.0.1:{port};branch=")

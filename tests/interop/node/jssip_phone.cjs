@@ -21,10 +21,9 @@ let subscriber;
 const orders = {
   subscribe(owner, accept) {
     subscriber = ua.subscribe(owner, "contact-card", accept, { expires: 600 });
-    subscriber.on("accepted", () => tell("accepted"));
-    subscriber.on("active", () => tell("active"));
-    subscriber.on("notify", (final, request, body, type) =>
-      tell("notify", { body, type, via: request.getHeader("Via") }));
+    subscriber.on("notify", (final, request, body, type) => {
+      if (!final) tell("notify", { body, type, via: request.getHeader("Via") });
+    });
     subscriber.on("terminated", (code) => tell("terminated", { code }));
     subscriber.subscribe();
   },

@@ -21,8 +21,6 @@ const ua = new UserAgent({
 });
 ua.transport.onConnect = () => tell("connected");
 ua.transport.onDisconnect = () => tell("disconnected");
-const pong = ua.transport.onMessage;
-ua.transport.onMessage = (message) => pong(message);
 
 let subscriber;
 
@@ -38,7 +36,6 @@ const orders = {
           body: request.body,
           type: request.getHeader("Content-Type"),
           via: request.getHeader("Via"),
-          state: request.getHeader("Subscription-State").split(";")[0],
         });
       },
     };
