@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from abserver.domain.relation import Relation
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     import asyncio
     import datetime
 
-    from abserver.domain.identity import Owner, Watcher
+    from abserver.domain.identity import Aor, Owner, Watcher
     from abserver.domain.relation import RelationState
     from abserver.events.terms import Terms
+    from abserver.sip.bindings import Binding
     from abserver.sip.dialog import Dialog
     from abserver.sip.headers import Substate
     from abserver.sip.outgoing import Outgoing
@@ -190,8 +191,34 @@ class DecisionRecord:
     """By which hand: `xcap`, `cli`, `web`, ... for an edit of the rules, `clock` for a rule that began or ended."""
 
 
+@dataclass(frozen=True, slots=True)
+class BindingsRecord:
+    """All that is registered for one user (RFC 3261 §10.3); without bindings, that nothing is."""
+
+    user: Aor
+    bindings: tuple[Binding, ...]
+    """Expired ones may be among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRecord:
+    """Something that this server alone knows, and has to know after a restart."""
+
+    name: str
+    value: bytes = field(repr=False)
+
+
 Record = (
-    Relation | OwnerRecord | DeviceRecord | Departure | SubscriptionRecord | SubscriptionRemoved | DecisionRecord | View
+    Relation
+    | OwnerRecord
+    | DeviceRecord
+    | Departure
+    | SubscriptionRecord
+    | SubscriptionRemoved
+    | DecisionRecord
+    | BindingsRecord
+    | SecretRecord
+    | View
 )
 """One fact to keep; the last one of a key wins, but decisions are all kept until `Journal.collect`."""
 
@@ -208,6 +235,8 @@ class Snapshot:
     devices: Sequence[DeviceRecord]
     departures: Sequence[Departure]
     subscriptions: Sequence[SubscriptionRecord]
+    bindings: Sequence[BindingsRecord] = ()
+    secrets: Sequence[SecretRecord] = ()
 
 
 class Journal(Protocol):

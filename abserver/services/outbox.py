@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
+    BindingsRecord,
     DecisionRecord,
     Departure,
     DeviceRecord,
     OwnerRecord,
+    SecretRecord,
     SubscriptionRecord,
     SubscriptionRemoved,
 )
@@ -123,5 +125,7 @@ _KEYS: Mapping[type[Record], Callable[[Any], Hashable]] = {
     SubscriptionRecord: lambda record: (SubscriptionRecord, record.dialog.id),
     SubscriptionRemoved: lambda record: (SubscriptionRecord, record),
     DecisionRecord: id,  # all of them are kept
+    BindingsRecord: lambda record: (BindingsRecord, record.user),
+    SecretRecord: lambda record: (SecretRecord, record.name),
     View: lambda view: (View, view.tag),
 }

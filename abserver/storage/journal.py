@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, exists, func, select
 
 from abserver.domain.view import View
-from abserver.ports import MOST_DECISIONS, DeviceRecord, OwnerRecord, Snapshot
+from abserver.ports import MOST_DECISIONS, DeviceRecord, OwnerRecord, SecretRecord, Snapshot
 from abserver.storage import rows, tables
 from abserver.storage.writing import Writer
 from xcap.storage import migrate
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Select, Table
 
-    from abserver.domain.identity import Owner, Watcher
+    from abserver.domain.identity import Aor, Owner, Watcher
     from abserver.domain.relation import Relation
-    from abserver.ports import DecisionRecord, DeviceKey, Record
+    from abserver.ports import BindingsRecord, DecisionRecord, DeviceKey, Record
     from xcap.storage.commit import GroupCommit
     from xcap.storage.database import Database, Transaction
 
@@ -73,6 +73,8 @@ class SqlJournal:
                 rows.departure_of(same, keys[number], *row) async for number, *row in self._every(tables.departures)
             ],
             subscriptions=[rows.subscription_of(same, row) async for row in self._every(tables.subscriptions)],
+            bindings=[rows.bindings_of(row) async for row in self._every(tables.bindings)],
+            secrets=[SecretRecord(*row) async for row in self._every(tables.secrets)],
         )
 
     async def relations(self, owner: Owner) -> list[Relation]:
@@ -95,6 +97,10 @@ class SqlJournal:
     async def decisions(self, owner: Owner, watcher: Watcher | None = None) -> list[DecisionRecord]:
         same = rows.sharing()
         return [rows.decision_of(same, row) for row in await self._of(tables.decisions, owner=owner, watcher=watcher)]
+
+    async def bindings(self, user: Aor | None = None) -> list[BindingsRecord]:
+        """What is registered, for one user or for all; by user."""
+        return [rows.bindings_of(row) for row in await self._of(tables.bindings, user=user)]
 
     async def _every(self, table: Table) -> AsyncGenerator[Sequence[Any], None]:
         """All rows of a table."""

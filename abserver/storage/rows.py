@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any
 from abserver.domain.identity import Aor, Owner, Watcher
 from abserver.domain.relation import Relation, RelationState
 from abserver.events.terms import Terms
-from abserver.ports import DecisionRecord, Departure, DeviceKey, DeviceRecord, OwnerRecord, SubscriptionRecord
+from abserver.ports import (
+    BindingsRecord,
+    DecisionRecord,
+    Departure,
+    DeviceKey,
+    DeviceRecord,
+    OwnerRecord,
+    SubscriptionRecord,
+)
+from abserver.sip.bindings import Binding
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
@@ -221,6 +230,51 @@ def _routes_text(route_set: tuple[str, ...]) -> str:
 @lru_cache(SHARED)
 def _routes(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text))
+
+
+# -- bindings -------------------------------------------------------------------------------------------------------
+
+
+def bindings_row(record: BindingsRecord) -> Row:
+    return record.user, json.dumps([_binding_value(each) for each in record.bindings])
+
+
+def bindings_of(row: Row) -> BindingsRecord:
+    """Flows come back without a connection number, as those of subscriptions do."""
+    user, text = row
+    return BindingsRecord(Aor(user), tuple(_binding(value) for value in json.loads(text)))
+
+
+def _binding_value(binding: Binding) -> dict[str, Any]:
+    flow = binding.flow
+    return {
+        "uri": binding.uri,
+        "display": binding.display,
+        "params": binding.params,
+        "path": binding.path,
+        "call_id": binding.call_id,
+        "cseq": binding.cseq,
+        "expires_at": micros(binding.expires_at),
+        "updated_at": micros(binding.updated_at),
+        "flow": (flow.transport.value, flow.local.host, flow.local.port, flow.remote.host, flow.remote.port),
+        "direct": binding.direct,
+        "reg_id": binding.reg_id,
+        "index": binding.index,
+        "agent": binding.agent,
+    }
+
+
+def _binding(value: dict[str, Any]) -> Binding:
+    return Binding(
+        **value
+        | {
+            "params": tuple((name, text) for name, text in value["params"]),
+            "path": tuple(value["path"]),
+            "expires_at": _time(value["expires_at"]),
+            "updated_at": _time(value["updated_at"]),
+            "flow": _flow(lambda each: each, *value["flow"]),
+        }
+    )
 
 
 def _flow(same: Same, transport: str, local_host: str, local_port: int, remote_host: str, remote_port: int) -> Flow:

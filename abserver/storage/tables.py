@@ -105,6 +105,21 @@ decisions = Table(
     Index("ix_abserver_decisions", "owner", "watcher", "id"),
 )
 
+# What is registered, all of a user in one row: it is read at a start, and written with each REGISTER.
+bindings = Table(
+    "abserver_bindings",
+    metadata,
+    Column("user", String, primary_key=True),
+    Column("bindings", String, nullable=False, doc="JSON list"),
+)
+
+secrets = Table(
+    "abserver_secrets",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 views = Table(
     "abserver_views",
     metadata,

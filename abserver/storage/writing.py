@@ -16,11 +16,13 @@ from sqlalchemy import bindparam, delete, exists, func, insert, select
 from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
+    BindingsRecord,
     DecisionRecord,
     Departure,
     DeviceKey,
     DeviceRecord,
     OwnerRecord,
+    SecretRecord,
     SubscriptionRecord,
     SubscriptionRemoved,
 )
@@ -61,6 +63,10 @@ class Writer:
         self._update_lists(transaction, kinds[DeviceRecord], kinds[Departure])
         _subscriptions(transaction, kinds[SubscriptionRecord])
         _decisions(transaction, kinds[DecisionRecord])
+        _bindings(transaction, kinds[BindingsRecord])
+        transaction.store(
+            tables.secrets, list({each.name: (each.name, each.value) for each in kinds[SecretRecord]}.values())
+        )
         return [None] * len(groups)
 
     def forget(self, transaction: Transaction, intents: Sequence[datetime.datetime]) -> Sequence[Sequence[DeviceKey]]:
@@ -110,6 +116,8 @@ _KINDS: Sequence[type[Record]] = (
     Departure,
     SubscriptionRecord,
     DecisionRecord,
+    BindingsRecord,
+    SecretRecord,
     View,
 )
 
@@ -142,6 +150,12 @@ def _decisions(transaction: Transaction, records: Sequence[DecisionRecord]) -> N
     transaction.run(_ADD_DECISION, [rows.decision_row(each) for each in records])
 
 
+def _bindings(transaction: Transaction, records: Sequence[BindingsRecord]) -> None:
+    last = {record.user: record for record in records}
+    transaction.store(tables.bindings, [rows.bindings_row(each) for each in last.values() if each.bindings])
+    transaction.run(_REMOVE_BINDINGS, [{"of_user": user} for user, each in last.items() if not each.bindings])
+
+
 def _values(table: Table) -> dict[str, BindParameter[Any]]:
     """All but the number, which the database gives."""
     return {column.name: bindparam(column.name) for column in table.columns if not column.primary_key}
@@ -165,5 +179,7 @@ _DIALOG = ("of_call", "of_local", "of_remote")
 _REMOVE = delete(tables.subscriptions).where(
     *(column == bindparam(name) for column, name in zip(tables.subscriptions.primary_key.columns, _DIALOG, strict=True))
 )
+
+_REMOVE_BINDINGS = delete(tables.bindings).where(tables.bindings.c.user == bindparam("of_user"))
 
 _ADD_DECISION = insert(_decided).values(_values(_decided))

@@ -18,15 +18,18 @@ from abserver.events.rates import Rates
 from abserver.events.terms import Terms
 from abserver.ports import (
     MOST_DECISIONS,
+    BindingsRecord,
     DecisionRecord,
     Departure,
     DeviceKey,
     DeviceRecord,
     Journal,
     OwnerRecord,
+    SecretRecord,
     SubscriptionRecord,
     SubscriptionRemoved,
 )
+from abserver.sip.bindings import Binding
 from abserver.sip.dialog import Dialog
 from abserver.sip.headers import Substate
 from abserver.sip.transport import Address, Flow, Transport
@@ -122,6 +125,54 @@ async def test_every_kind_of_record_comes_back_after_a_restart_as_it_was(opened:
     assert list(known.departures) == [departure]
     assert list(known.subscriptions) == [SUBSCRIPTION]
     assert await journal.view("t") == View(b"<\xc3\xbc/>\x00", "t")
+
+
+BINDING = Binding(
+    uri="sip:bob@10.0.0.2;ob",
+    display='Bob "the \\" phone',
+    params=(("+sip.instance", '"<urn:uuid:1>"'), ("reg-id", "1"), ("audio", None), ("q", "0.5")),
+    path=("<sip:p2;lr>", "<sip:p1;lr;ob>"),
+    call_id="call\udc80",
+    cseq=2**31 - 1,
+    expires_at=NOW,
+    updated_at=NOW - datetime.timedelta(microseconds=1),
+    flow=Flow(Transport.TLS, Address("2001:db8::1", 5061), Address("2001:db8::7", 65535)),
+    direct=False,
+    reg_id=1,
+    index="00ff00ff00ff00ff",
+    agent="Phone/1.0 ☃",
+)
+PLAIN = Binding(uri="sip:bob@192.0.2.7", call_id="c", cseq=0, expires_at=NOW, updated_at=NOW, flow=FLOW)
+
+
+async def test_what_is_registered_comes_back_after_a_restart(opened: Opened) -> None:
+    others = BindingsRecord(CAROL, (PLAIN,))
+    await (await opened.journal()).write(BindingsRecord(BOB, (BINDING, PLAIN)), others)
+    known = await (await opened.journal()).load()
+    assert sorted(known.bindings, key=lambda each: each.user) == [BindingsRecord(BOB, (BINDING, PLAIN)), others]
+
+
+async def test_a_flow_that_is_registered_comes_back_without_its_connection(opened: Opened) -> None:
+    connected = replace(PLAIN, flow=replace(FLOW, transport=Transport.TCP, connection=7))
+    await (await opened.journal()).write(BindingsRecord(BOB, (connected,)))
+    [record] = (await (await opened.journal()).load()).bindings
+    assert record.bindings[0].flow == replace(FLOW, transport=Transport.TCP)
+
+
+async def test_the_last_that_is_said_of_a_user_counts_and_without_bindings_nothing_is_left(opened: Opened) -> None:
+    journal = await opened.journal()
+    await journal.write(BindingsRecord(BOB, (PLAIN,)), BindingsRecord(BOB, (BINDING,)), BindingsRecord(CAROL, (PLAIN,)))
+    assert BindingsRecord(BOB, (BINDING,)) in (await journal.load()).bindings
+    await journal.write(BindingsRecord(BOB, ()))
+    assert list((await (await opened.journal()).load()).bindings) == [BindingsRecord(CAROL, (PLAIN,))]
+
+
+async def test_a_secret_comes_back_and_shows_nowhere(opened: Opened) -> None:
+    journal = await opened.journal()
+    await journal.write(SecretRecord("a", b"old"), SecretRecord("b", b"other"), SecretRecord("a", b"\x00new"))
+    known = await (await opened.journal()).load()
+    assert {each.name: each.value for each in known.secrets} == {"a": b"\x00new", "b": b"other"}
+    assert "new" not in repr(known)
 
 
 @pytest.mark.parametrize("state", RelationState)

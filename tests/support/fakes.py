@@ -13,11 +13,13 @@ from abserver.domain.relation import Relation
 from abserver.domain.view import View
 from abserver.ports import (
     MOST_DECISIONS,
+    BindingsRecord,
     DecisionRecord,
     Departure,
     DeviceRecord,
     Ground,
     OwnerRecord,
+    SecretRecord,
     Snapshot,
     StoredDocument,
     SubscriptionRecord,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.ports import DeviceKey, Record
+    from abserver.sip.bindings import Binding
 
 
 class MemoryJournal:
@@ -50,6 +53,8 @@ class MemoryJournal:
         self._subscriptions: dict[DialogId, SubscriptionRecord] = {}
         self._departures: dict[DeviceKey, Departure] = {}
         self._views: dict[str, View] = {}
+        self._bindings: dict[str, BindingsRecord] = {}
+        self._secrets: dict[str, SecretRecord] = {}
         self._decisions: defaultdict[tuple[Owner, Watcher], deque[DecisionRecord]] = defaultdict(
             lambda: deque(maxlen=MOST_DECISIONS)
         )
@@ -69,6 +74,8 @@ class MemoryJournal:
             devices=list(self._devices.values()),
             departures=list(self._departures.values()),
             subscriptions=[_apart(record) for record in self._subscriptions.values()],
+            bindings=list(self._bindings.values()),
+            secrets=list(self._secrets.values()),
         )
 
     async def view(self, tag: str) -> View | None:
@@ -124,6 +131,12 @@ class MemoryJournal:
                 self._subscriptions.pop(DialogId(record.call_id, record.local_tag, record.remote_tag), None)
             case DecisionRecord():
                 self._decisions[record.owner, record.watcher].append(record)
+            case BindingsRecord() if record.bindings:
+                self._bindings[record.user] = _unconnected(record)
+            case BindingsRecord():
+                self._bindings.pop(record.user, None)
+            case SecretRecord():
+                self._secrets[record.name] = record
             case View():
                 self._views[record.tag] = record
 
@@ -137,6 +150,10 @@ class MemoryJournal:
 
     def device(self, key: DeviceKey) -> DeviceRecord | None:
         return self._devices.get(key)
+
+    def bindings(self, user: str) -> Sequence[Binding]:
+        record = self._bindings.get(user)
+        return record.bindings if record else ()
 
     def devices(self) -> Sequence[DeviceRecord]:
         return list(self._devices.values())
@@ -187,6 +204,12 @@ class OpenedJournal:
 def _apart(record: SubscriptionRecord) -> SubscriptionRecord:
     """The record with a dialog of its own, as if it had been on a disk."""
     return record._replace(dialog=dataclasses.replace(record.dialog))
+
+
+def _unconnected(record: BindingsRecord) -> BindingsRecord:
+    """The record without the numbers of connections, which no disk keeps."""
+    flows = ((each, dataclasses.replace(each.flow, connection=0)) for each in record.bindings)
+    return BindingsRecord(record.user, tuple(dataclasses.replace(each, flow=flow) for each, flow in flows))
 
 
 class MemoryDocuments:
