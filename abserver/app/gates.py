@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import ipaddress
 import random
 import time
 from typing import TYPE_CHECKING
@@ -14,26 +12,18 @@ from abserver.sip.sources import Sources
 
 if TYPE_CHECKING:
     from abserver.config import Settings
-
-REMEMBERED_PEERS = 65_536
-"""Hosts of which it is at hand whether they are trusted."""
+    from abserver.services.trusting import TrustedPeers
 
 
-def gate_of(settings: Settings) -> Gate:
-    """Buckets, bounds and trusted peers as configured."""
-    overload, networks = settings.overload, settings.sip.trusted_peers
-
-    @functools.lru_cache(REMEMBERED_PEERS)
-    def trusts(host: str) -> bool:
-        peer = ipaddress.ip_address(host)
-        return any(peer in network for network in networks)
-
+def gate_of(settings: Settings, trusts: TrustedPeers) -> Gate:
+    """Buckets and bounds as configured."""
+    overload = settings.overload
     sources = Sources(rate=overload.source_rate, burst=overload.source_burst) if overload.source_rate else None
     bounds = Load(overload.max_lag, overload.max_handling, overload.max_waiting)
     return Gate(
         sources,
         Shedder(bounds, random.random),
-        trusts=trusts,
+        trusts=trusts.many,
         retry_after=overload.retry_after,
         draw=random.random,
         started=int(time.time()),

@@ -29,6 +29,8 @@ from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
+from abserver.services.trusting import TrustedPeers
+from abserver.sip.identities import identity_of
 from xcap.http.listener import HttpServer
 
 if TYPE_CHECKING:
@@ -150,6 +152,7 @@ def event_side(
     security: Security | None,
 ) -> tuple[SipDriver, EventSide]:
     """SIP and the services behind it; `known` is what the journal remembers, `security` what TLS needs."""
+    trusts = TrustedPeers(settings.sip.trusted_peers, map(identity_of, settings.sip.trusted_names))
     sip = SipDriver(
         lambda request, flow, respond: events.reception.handle(request, flow, respond),
         dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
@@ -158,7 +161,7 @@ def event_side(
         tls=settings.sip.tls,
         security=security,
         name_servers=settings.sip.name_servers,
-        gate=gate_of(settings),
+        gate=gate_of(settings, trusts),
         waiting=lambda: events.outbox.waiting,
     )
     authenticator = Authenticator(
@@ -167,7 +170,7 @@ def event_side(
         clock,
         domains=settings.server.domains,
         realm=settings.auth.realm,
-        trusted_peers=settings.sip.trusted_peers,
+        trusts=trusts,
         identities=settings.identities,
         offered=settings.auth.sip_algorithms,
         qops=settings.auth.sip_qops,

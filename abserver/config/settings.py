@@ -129,6 +129,10 @@ class SipSettings(_Section):
     P-Served-User and P-Charging-Vector beside it. Only the address a message comes from counts, never a header in
     it."""
 
+    trusted_names: Domains = ()
+    """Domains and hosts of such proxies, as certificates name them (RFC 5922 §7.1): who has proven one of these names
+    over TLS is trusted from whatever address. It needs `tls_client_ca`."""
+
     charging_ioi: Ioi = None
     """Name of this network in charging records (the IOI of RFC 7315 §5.6): what P-Charging-Vector is answered and
     continued with towards trusted peers. Empty: no name is added."""
@@ -160,6 +164,13 @@ class SipSettings(_Section):
         if certificate is None and info.data.get("tls"):
             raise ValueError("there are listeners for TLS and no certificate; set tls_certificate, or tls = []")
         return certificate
+
+    @field_validator("trusted_names")
+    @classmethod
+    def _provable(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if names and info.data.get("tls_client_ca") is None:
+            raise ValueError("nobody is asked for a certificate, so no name could be proven; set tls_client_ca too")
+        return names
 
     @field_validator("tls_key", "tls_client_ca")
     @classmethod

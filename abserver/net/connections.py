@@ -144,10 +144,22 @@ class Connections:
 
     def lost(self, flow: Flow) -> None:
         """Forget a connection and tell that its flow is gone."""
-        del self._connections[flow.connection]
+        alias = self._connections.pop(flow.connection).alias
         self._count_down(flow.remote.host)
         self._forget(flow, flow.remote)
+        if alias is not None:
+            self._forget(flow, alias)
         self.closed(flow)
+
+    def alias(self, flow: Flow, advertised: Address) -> None:
+        """Have a connection found by the address that its peer advertises, too (RFC 5923 §8.2): by the latest one."""
+        connection = self._connections.get(flow.connection)
+        if connection is None or advertised in (connection.alias, flow.remote):
+            return
+        if connection.alias is not None:
+            self._forget(flow, connection.alias)
+        connection.alias = advertised
+        self._note(flow, advertised)
 
     def _count_down(self, host: str) -> None:
         peer = peer_of(host)
@@ -163,11 +175,11 @@ class Connections:
 
     def _forget(self, flow: Flow, remote: Address) -> None:
         key = flow.transport, remote
-        others = tuple(each for each in self._by_remote[key] if each != flow)
+        others = tuple(each for each in self._by_remote.get(key, ()) if each != flow)
         if others:
             self._by_remote[key] = others
         else:
-            del self._by_remote[key]
+            self._by_remote.pop(key, None)
 
 
 def peer_of(host: str) -> str:
@@ -187,6 +199,8 @@ class Connection(asyncio.Protocol):
         self.accepted = accepted
         self.names: frozenset[str] = frozenset()
         """The SIP domain identities that the peer has proven; the flow gets them."""
+        self.alias: Address | None = None
+        """The address that the peer advertises, if it wants this connection used for requests to there (RFC 5923)."""
         self._connections = connections
         self._local_port = local_port
         self._loop = asyncio.get_running_loop()

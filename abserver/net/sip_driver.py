@@ -24,6 +24,7 @@ from abserver.net.websocket import WebSocketShell
 from abserver.ports import Answered, RequestHandler, SendFailure
 from abserver.sip.effects import RequestReceived, ResponseReceived, TimedOut, Transmit, TransmitAnew
 from abserver.sip.endpoint import Endpoint
+from abserver.sip.locating import default_port
 from abserver.sip.message import Request
 from abserver.sip.outgoing import Outgoing
 from abserver.sip.trace import Direction, TracedMessage, Tracer
@@ -242,6 +243,8 @@ class SipDriver:
     # -- serving requests -------------------------------------------------------------------------------------------
 
     def _serve(self, transaction_id: TransactionId, request: Request, flow: Flow) -> None:
+        if flow.names and not flow.opened:
+            self._alias(request, flow)
         refusal = inspect(request, self._capabilities)
         if refusal is None and (self._stopping or len(self._tasks) >= MAX_HANDLING):
             refusal = make_response(request, 503, headers=[("Retry-After", "5")])
@@ -249,6 +252,13 @@ class SipDriver:
             self._execute(self._endpoint.respond(transaction_id, refusal, self._loop.time()))
         else:
             self._tasks.add(self._loop.create_task(self._handle(transaction_id, request, flow)))
+
+    def _alias(self, request: Request, flow: Flow) -> None:
+        """Let requests to where a peer advertises to be leave on the connection on which it proved who it is, if it
+        wants that (RFC 5923 §8.2)."""
+        via = request.via
+        if "alias" in via.params:
+            self._connections.alias(flow, Address(flow.remote.host, via.port or default_port(Transport.TLS)))
 
     async def _handle(self, transaction_id: TransactionId, request: Request, flow: Flow) -> None:
         """Run the handler: the one place where a fault in serving a request is logged and answered."""

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from abserver.domain.identity import ANONYMOUS, NO_ALIASES, NOBODYS_DOMAINS, InvalidAor, Watcher, domain_of, parse_aor
 from abserver.events.quirks import Quirks, quirks_of
+from abserver.services.trusting import TrustedPeers
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.grammar import bare_host
-from abserver.sip.transport import WEBSOCKETS
 from abserver.sip.trusted_fields import ServedUser, SessionCase, asserted_identities
 from abserver.sip.uas import make_response
 from abserver.sip.uri import SipUri
@@ -43,14 +43,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+NOBODY = TrustedPeers()
 
 OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
-
-REMEMBERED_PEERS = 65_536
-"""Hosts of which it is at hand whether they are trusted."""
 
 REFUSAL_TIME = 0.1
 """Seconds after which a failed login is answered: more than any look-up takes, so that the time tells nothing."""
@@ -67,7 +64,7 @@ class Authenticator:
         *,
         domains: Sequence[str],
         realm: str | None = None,
-        trusted_peers: Sequence[Network] = (),
+        trusts: TrustedPeers = NOBODY,
         identities: Identities = NO_ALIASES,
         offered: Sequence[Algorithm] = OFFERED,
         qops: Sequence[Qop] = (Qop.AUTH,),
@@ -85,9 +82,8 @@ class Authenticator:
         self._domains = tuple(domains)
         self._hosts = frozenset(map(bare_host, domains))
         self._realm = realm
-        self._trusted_peers = tuple(trusted_peers)
-        self._trusted: dict[str, bool] = {}
-        """Whether the peers of late are among them."""
+        self.trusts = trusts
+        """Whether the peer of a flow is of our trust domain."""
         self._identities = identities
         self._offered = tuple(offered)
         self._qops = tuple(qops)
@@ -114,12 +110,6 @@ class Authenticator:
                 return await self._verify(request, flow, credentials)
         return self._challenge(request, stale=False)
 
-    def trusts(self, flow: Flow) -> bool:
-        """Whether the peer is of our trust domain (RFC 3324 §2.3). Nobody is by WebSocket: a trusted address there is
-        that of an HTTP proxy, which lets anybody's messages through.
-        """
-        return flow.transport not in WEBSOCKETS and self._is_trusted(flow.remote.host)
-
     def trusts_next_hop(self, uri: str, flow: Flow, *, recorded: bool) -> bool:
         """Whether a request that goes to `uri` first stays in our trust domain.
 
@@ -131,18 +121,7 @@ class Authenticator:
             ipaddress.ip_address(host)
         except ValueError:
             return recorded and self.trusts(flow)
-        return self.trusts(flow) if host == flow.remote.host else self._is_trusted(host)
-
-    def _is_trusted(self, host: str) -> bool:
-        if not self._trusted_peers:
-            return False
-        trusted = self._trusted.get(host)
-        if trusted is None:
-            if len(self._trusted) == REMEMBERED_PEERS:
-                self._trusted.clear()
-            peer = ipaddress.ip_address(host)
-            trusted = self._trusted[host] = any(peer in network for network in self._trusted_peers)
-        return trusted
+        return self.trusts(flow) if host == flow.remote.host else self.trusts.at(host)
 
     def _asserted(self, request: Request) -> Watcher | None:
         """Whom a trusted peer says to have sent this; None if it does not say.
@@ -169,7 +148,7 @@ class Authenticator:
 
     async def _verify(self, request: Request, flow: Flow, credentials: Credentials) -> Watcher | Response:
         user = user_of(credentials.username, self._domain_for(request))
-        source = None if self._is_trusted(flow.remote.host) else source_of(flow.remote.host)
+        source = None if self.trusts.many(flow) else source_of(flow.remote.host)
         started = self._clock.now()
         if held_back := self._held_back(request, flow, user, source):
             return held_back

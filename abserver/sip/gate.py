@@ -41,12 +41,12 @@ class Gate:
         sources: Sources | None,
         shedder: Shedder,
         *,
-        trusts: Callable[[str], bool],
+        trusts: Callable[[Flow], bool],
         retry_after: int,
         draw: Callable[[], float],
         started: int,
     ) -> None:
-        """sources: None is no bucket for anybody. trusts: whether that host is a trusted peer. retry_after: seconds at
+        """sources: None is no bucket for anybody. trusts: whether the peer is a trusted one. retry_after: seconds at
         least, and less than twice as many by chance. started: whole seconds of the wall clock, for `oc-seq`.
         """
         self.sources = sources
@@ -58,18 +58,20 @@ class Gate:
 
     def ignores(self, data: bytes, flow: Flow, now: float) -> bool:
         """Whether a message, if it is no response, is dropped before it is read."""
+        if flow.names and self._trusts(flow):  # whoever else comes from there
+            return False
         return self.sources is not None and self.sources.ignores(data, flow, now)
 
     def hears(self, flow: Flow, now: float) -> bool:
         """Count what is no request to be judged, a broken one or a retransmission; whether it gets an answer."""
-        if self.sources is None or self._trusts(flow.remote.host):
+        if self.sources is None or self._trusts(flow):
             return True
         return self.sources.judge(flow, now, new=False) is Verdict.SERVE
 
     def judge(self, request: Request, fields: Mandatory, flow: Flow, now: float) -> Verdict:
         """What becomes of a request that no transaction has yet."""
         kind = kind_of(request, fields)
-        if self.sources is not None and not self._trusts(flow.remote.host):
+        if self.sources is not None and not self._trusts(flow):
             verdict = self.sources.judge(flow, now, new=kind is Kind.NEW)
             if verdict is not Verdict.SERVE:
                 return verdict
@@ -86,7 +88,7 @@ class Gate:
 
     def _is_proxy(self, flow: Flow) -> bool:
         """Whether a trusted peer speaks there. By WebSocket it only passes on what browsers say."""
-        return flow.transport not in WEBSOCKETS and self._trusts(flow.remote.host)
+        return flow.transport not in WEBSOCKETS and self._trusts(flow)
 
     def answered(self, via: Via, flow: Flow) -> Via:
         """The topmost Via as the responses are to have it: with the loss, for a trusted peer that takes part (§5.2)."""

@@ -266,7 +266,7 @@ def _gate(sources: Sources | None, bounds: Load) -> Gate:
     for _ in range(100):
         shedder.refuses(Kind.NEW)
         shedder.measured(Load(1.0, 0, 0), 0.0)
-    return Gate(sources, shedder, trusts=lambda host: False, retry_after=20, draw=lambda: 0.5, started=0)
+    return Gate(sources, shedder, trusts=lambda flow: False, retry_after=20, draw=lambda: 0.5, started=0)
 
 
 def _pour(sock: socket.socket, driver: Address) -> None:

@@ -145,6 +145,7 @@ def test_variables_which_container_platforms_set_for_a_service_of_our_name_are_n
         ("[server]\ndomains = []", "server.domains: the list is empty"),
         ("[sip]\nudp = []\ntcp = []", "sip.tls: none of udp, tcp and tls has an address"),
         ("[sip]\ntls = ['127.0.0.1:5061']", "sip.tls_certificate: there are listeners for TLS and no certificate"),
+        ("[sip]\ntrusted_names = ['a.example']", "sip.trusted_names: nobody is asked for a certificate"),
         ("[sip]\ntls_key = 'x.pem'", "sip.tls_key: there is a key and no certificate"),
         ("[sip]\ntls_client_ca = 'x.pem'", "sip.tls_client_ca: there is a file of authorities and no certificate"),
         ("[sip]\nudp = ['127.0.0.1:5060', '127.0.0.1:5060']", "sip.udp: '127.0.0.1:5060' is listed twice"),

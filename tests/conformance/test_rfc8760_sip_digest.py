@@ -11,6 +11,7 @@ import pytest
 
 from abserver.events.digest_answers import DigestAnswers
 from abserver.services.authenticating import Authenticator
+from abserver.services.trusting import TrustedPeers
 from abserver.sip.message import Response
 from abserver.sip.transport import Address, Flow, Transport
 from tests.services.test_authenticating import PHONE, PROXY, Bench, challenges_of, subscribe
@@ -226,7 +227,7 @@ async def test_2_6_6_simple_clients_sign_the_address_that_they_send_to() -> None
         Nonces(b"another secret"),
         server.bench.clock,
         domains=["example.com"],
-        trusted_peers=[ip_network("10.9.0.0/16")],
+        trusts=TrustedPeers([ip_network("10.9.0.0/16")]),
     )
     for flow, uri, taken in (
         (PHONE, f"sip:{PHONE.local.host}:5060", True),

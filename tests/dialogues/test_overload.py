@@ -125,7 +125,7 @@ def test_an_episode_is_told_as_it_begins_and_as_it_ends_and_a_source_beyond_its_
 ) -> None:
     chance, handling = random.Random(1).random, [2000]
     sources, shedder = Sources(rate=1, burst=8), Shedder(Load(60.0, 1000, 1000), chance)
-    gate = Gate(sources, shedder, trusts=lambda host: False, retry_after=20, draw=chance, started=0)
+    gate = Gate(sources, shedder, trusts=lambda flow: False, retry_after=20, draw=chance, started=0)
     meter = LoadMeter(gate, handling=lambda: handling[0], waiting=lambda: 0, delay=lambda seconds: 0.0)
     flow = Flow(Transport.UDP, Address("192.0.2.10", 5060), Address("192.0.2.4", 5060))
 

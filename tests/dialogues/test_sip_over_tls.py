@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abserver.net.dns import Dns
 from abserver.net.sip_driver import SipDriver
 from abserver.ports import Respond, SendFailure
+from abserver.sip import routing
 from abserver.sip.identifiers import new_call_id
+from abserver.sip.locating import Kind
 from abserver.sip.message import Headers, Request
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
@@ -18,9 +21,10 @@ from tests.support.certificates import installed
 from tests.support.outcomes import outcome_of, status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from abserver.net.tls import Security
+    from abserver.sip.locating import Question, Records
 
 CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
 
@@ -38,11 +42,11 @@ class Served:
 
 @asynccontextmanager
 async def node(
-    handler: Served | None = None, security: Security | None = None, host: str = "127.0.0.1"
+    handler: Served | None = None, security: Security | None = None, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[SipDriver]:
-    here = (Address(host, 0),)
+    here, secure = (Address(host, 0),), (Address(host, port),)
     security = security or installed().security
-    driver = SipDriver(handler or Served(), CAPABILITIES, udp=here, tcp=here, tls=here, security=security)
+    driver = SipDriver(handler or Served(), CAPABILITIES, udp=here, tcp=here, tls=secure, security=security)
     await driver.start()
     try:
         yield driver
@@ -154,3 +158,85 @@ async def test_a_request_goes_back_on_the_connection_of_a_phone_without_a_certif
     [(request, arrived)] = answers.requests
     assert arrived.connection
     assert "alias" not in request.via.params
+
+
+# -- RFC 5923 -------------------------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def proxy_and_server(handler: Served, *, own: str = "proxy") -> AsyncIterator[tuple[SipDriver, SipDriver]]:
+    """A proxy that shows a certificate, and a server that asks for one."""
+    async with (
+        node(handler, installed(own, clients="authority").security) as proxy,
+        node(security=installed(clients="authority").security) as server,
+    ):
+        assert status(await outcome_of(proxy, request_to(f"sips:{place_of(server)}"))) == 200
+        yield proxy, server
+
+
+async def sent_by_name(server: SipDriver, host: str, to: SipDriver) -> int:
+    """Send to where a name points that stands for the loopback here; the status, 0 if it was unreachable."""
+    outcome = await outcome_of(server, request_to(f"sips:{host}:{place_of(to).port}"))
+    return 0 if isinstance(outcome, SendFailure) else outcome.status
+
+
+async def test_5923_8_2_requests_to_the_advertised_address_take_the_connection_on_which_its_owner_proved_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names_are_here(monkeypatch)
+    served = Served()
+    async with proxy_and_server(served) as (proxy, server):
+        assert await sent_by_name(server, "proxy.example.net", proxy) == 200
+        assert await sent_by_name(server, "example.net", proxy) == 200
+    assert [flow.opened for _, flow in served.requests] == [True, True]
+
+
+async def test_5923_9_3_a_name_that_was_not_proven_gets_a_connection_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names_are_here(monkeypatch)
+    served = Served()
+    async with proxy_and_server(served) as (proxy, server):
+        assert await sent_by_name(server, "other.example.net", proxy) == 0
+    assert not served.requests
+
+
+async def test_5923_9_2_without_a_certificate_there_is_no_alias() -> None:
+    """A connection of its own is opened, to the listener."""
+    served = Served()
+    async with node(served) as phone, node() as server:
+        assert status(await outcome_of(phone, request_to(f"sips:{place_of(server)}"))) == 200
+        assert status(await outcome_of(server, request_to(f"sips:{place_of(phone)}"))) == 200
+    assert [flow.opened for _, flow in served.requests] == [False]
+
+
+async def test_5923_8_2_who_does_not_offer_it_gets_no_requests_on_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names_are_here(monkeypatch)
+    monkeypatch.setattr(routing, "via_of", lambda hop, branch, flow: f"{hop};branch={branch};rport")
+    served = Served()
+    async with proxy_and_server(served) as (proxy, server):
+        assert await sent_by_name(server, "proxy.example.net", proxy) == 200
+    assert [flow.opened for _, flow in served.requests] == [False]
+
+
+async def test_5923_8_2_when_the_connection_is_gone_another_one_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    names_are_here(monkeypatch)
+    served = Served()
+    async with node(security=installed(clients="authority").security) as server:
+        async with node(security=installed("proxy").security) as first:
+            assert status(await outcome_of(first, request_to(f"sips:{place_of(server)}"))) == 200
+            port = place_of(first).port
+        async with node(served, installed("proxy").security, port=port) as second:
+            assert await sent_by_name(server, "proxy.example.net", second) == 200
+    assert [flow.opened for _, flow in served.requests] == [False]
+
+
+def names_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all names be those of the loopback."""
+
+    async def ask(self: Dns, questions: Sequence[Question]) -> list[Records]:
+        return [("127.0.0.1",) if each.kind is Kind.A else () for each in questions]
+
+    monkeypatch.setattr(Dns, "ask", ask)

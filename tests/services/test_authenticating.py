@@ -9,6 +9,7 @@ import pytest
 from abserver.domain.identity import ANONYMOUS, Identities, parse_aor
 from abserver.events.digest_answers import DigestAnswers
 from abserver.services.authenticating import OFFERED, Authenticator
+from abserver.services.trusting import TrustedPeers
 from abserver.sip.errors import SipSyntaxError
 from abserver.sip.message import Headers, Request, Response
 from abserver.sip.transport import Address, Flow, Transport
@@ -39,7 +40,7 @@ class Bench:
             self.clock,
             domains=["example.com", "example.org"],
             realm=realm,
-            trusted_peers=[ip_network("10.9.0.0/16"), ip_network("2001:db8:9::/48")],
+            trusts=TrustedPeers([ip_network("10.9.0.0/16"), ip_network("2001:db8:9::/48")], ["proxy.example.net"]),
             identities=NAMES,
             sleep=self.sleep,
             offered=offered,
@@ -275,6 +276,14 @@ async def test_where_nobody_is_trusted_no_next_hop_is() -> None:
     bench = Bench()
     alone = Authenticator(bench.users, Nonces(b"another secret"), bench.clock, domains=["example.com"])
     assert not alone.trusts_next_hop("sip:10.9.7.7;lr", PROXY, recorded=True)
+
+
+@pytest.mark.parametrize(("name", "counts"), [("proxy.example.net", True), ("example.net", False)])
+async def test_the_word_counts_of_who_has_proven_a_trusted_name(name: str, counts: bool) -> None:
+    """RFC 5922 §7.4: from whatever address."""
+    flow = Flow(Transport.TLS, PHONE.local, PHONE.remote, 7, frozenset({name, "other.example.net"}))
+    identity = await Bench().authenticator.identify(subscribe(P_Asserted_Identity=f"<{BOB}>"), flow)
+    assert (identity == BOB) is counts
 
 
 @pytest.mark.parametrize("transport", [Transport.WS, Transport.WSS])

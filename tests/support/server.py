@@ -15,6 +15,7 @@ from abserver.domain.usages import all_usages
 from abserver.events.xcap_diff.selections import Root
 from abserver.services.authenticating import Authenticator
 from abserver.services.subscribing import CAPABILITIES
+from abserver.services.trusting import TrustedPeers
 from abserver.sip.transport import Address
 from tests.support.network import SimNode
 from xcap.core.digest import Nonces
@@ -103,7 +104,7 @@ class SimServer:
                 Nonces(b"in these tests only"),
                 self._clock,
                 domains=[DOMAIN],
-                trusted_peers=TRUSTED,
+                trusts=TrustedPeers(TRUSTED),
                 identities=self._identities,
             ),
             Choices(

@@ -30,7 +30,7 @@ def a_gate(sources: Sources | None = None, *, overloaded: bool = False) -> Gate:
     gate = Gate(
         sources,
         Shedder(BOUNDS, chance),
-        trusts=lambda host: host == "203.0.113.1",
+        trusts=lambda flow: flow.remote.host == "203.0.113.1" or "proxy.example.net" in flow.names,
         retry_after=20,
         draw=chance,
         started=1_700_000_000,
@@ -241,3 +241,18 @@ def test_rfc3261_17_2_3_a_retransmission_from_a_proxy_that_takes_part_is_one() -
         first = endpoint.receive(data, PROXY, 0.0)
         assert isinstance(first[0], RequestReceived)
         assert endpoint.receive(data, PROXY, 0.0) == []
+
+
+def test_who_has_proven_a_trusted_name_is_heard_though_others_from_there_are_ignored() -> None:
+    """RFC 5922 §7.4: a proxy behind the NAT of those who send too much."""
+    phone = replace(UDP, transport=Transport.TLS, connection=1)
+    proxy = replace(phone, connection=2, names=frozenset({"proxy.example.net"}))
+    gate = a_gate(Sources(rate=1.0, burst=8))
+    endpoint = an_endpoint(gate)
+    for number in range(30):
+        answer(endpoint, wire(number), phone)
+    assert gate.ignores(wire(31), phone, 0.0)
+    assert not gate.ignores(wire(32), proxy, 0.0)
+    response = answer(endpoint, wire(32), proxy)
+    assert response is not None
+    assert response.status == 200
