@@ -60,14 +60,15 @@ if TYPE_CHECKING:
 
 
 def contact_in(followed: Followed) -> str:
-    """Our Contact in a subscription: a GRUU (RFC 6665 §4.5.1) by the listener and transport that the peer uses."""
+    """Our Contact in a subscription: a GRUU (RFC 6665 §4.5.1) by the listener and transport that the peer uses, and a
+    SIPS URI where the dialog asks for one (RFC 3261 §12.1.1)."""
     flow = followed.flow
-    return _contact(followed.key.owner, flow.transport, flow.local)
+    return _contact(followed.key.owner, flow.transport, flow.local, followed.dialog.secure)
 
 
 @functools.lru_cache(16_384)
-def _contact(owner: Owner, transport: Transport, local: Address) -> str:
-    return f"<{notifier_target(owner, transport, local)}>"
+def _contact(owner: Owner, transport: Transport, local: Address, secure: bool) -> str:
+    return f"<{notifier_target(owner, transport, local, secure=secure)}>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,7 +155,7 @@ def event_side(
     trusts = TrustedPeers(settings.sip.trusted_peers, map(identity_of, settings.sip.trusted_names))
     sip = SipDriver(
         lambda request, flow, respond: events.reception.handle(request, flow, respond),
-        dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings)),
+        dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings), schemes=schemes(settings)),
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,
         tls=settings.sip.tls,
@@ -214,6 +214,12 @@ def choices_of(settings: Settings) -> Choices:
         window=notify.window,
         in_flight=notify.in_flight,
     )
+
+
+def schemes(settings: Settings) -> tuple[str, ...]:
+    """Those of Request-URIs: SIPS only where there is TLS, or secure WebSockets."""
+    secure = settings.sip.tls or (settings.http.tls_certificate and settings.sip.websocket_path)
+    return tuple(each for each in CAPABILITIES.schemes if each != "sips" or secure)
 
 
 def own_hosts(settings: Settings) -> frozenset[str] | None:

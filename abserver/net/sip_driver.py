@@ -217,7 +217,7 @@ class SipDriver:
                 self._transmit(flow, effect.data)
 
         if not self._stopping:
-            self._ways.find_anew(effect.transport, effect.remote, found)
+            self._ways.find_anew(effect.transport, effect.remote, effect.host, found)
 
     def _trace(self, direction: Direction, flow: Flow, data: bytes) -> None:
         if self._tracer is not None:

@@ -173,12 +173,10 @@ class Ways:
         else:
             found(datagrams.flow_to(remote))
 
-    def find_anew(self, transport: Transport, remote: Address, found: Found) -> None:
-        """Find a connection for a response whose own is gone (RFC 3261 §18.2.2)."""
-        if transport is Transport.TCP:
-            self._by_stream(remote, None, None, found)
-        else:
-            found(self._connections.flow_to(transport, remote))
+    def find_anew(self, transport: Transport, remote: Address, host: str, found: Found) -> None:
+        """Find a connection for a response whose own is gone (RFC 3261 §18.2.2). host: of the sent-by, which the peer
+        has to prove over TLS (RFC 5922 §7.3)."""
+        self._by_stream(remote, identity_of(host) if transport is Transport.TLS else None, None, found)
 
     def _by_stream(self, remote: Address, server: str | None, otherwise: Flow | None, found: Found) -> None:
         """By TLS if there is a `server`, the identity that the peer has to prove (RFC 5923 §8.1), else by TCP."""

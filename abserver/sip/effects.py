@@ -33,6 +33,8 @@ class TransmitAnew:
     transport: Transport
     remote: Address
     """Where to open it, unless one is there."""
+    host: str
+    """Of the sent-by: what a peer proves over TLS."""
     data: bytes
 
 

@@ -360,8 +360,8 @@ def _answer(received: _Received) -> list[Effect]:
     """Send the last response, by another connection if its own is gone."""
     if not received.cut_off or received.via is None:
         return [Transmit(received.flow, received.response)]
-    remote = routing.other_way(received.via, received.flow)
-    return [] if remote is None else [TransmitAnew(received.flow.transport, remote, received.response)]
+    remote, transport = routing.other_way(received.via, received.flow), received.flow.transport
+    return [] if remote is None else [TransmitAnew(transport, remote, received.via.host, received.response)]
 
 
 def _stamp_top(message: Request | Response, via: Via, flow: Flow) -> Via:

@@ -39,15 +39,18 @@ _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 
 
 @functools.lru_cache(16_384)
-def notifier_target(resource: str, transport: Transport, local: Address) -> str:
+def notifier_target(resource: str, transport: Transport, local: Address, *, secure: bool = False) -> str:
     """The local target of a notifier for a resource, `sip:user@domain` (RFC 6665 §4.5.1): a self-made GRUU (§3.2), at
-    which the notifier is reached, and the resource on it found (`resource_of`).
+    which the notifier is reached, and the resource on it found (`resource_of`). secure: a SIPS URI, of which TLS is the
+    transport anyway.
     """
     user, _, rest = resource.partition(":")[2].rpartition("@")
     domain = rest.partition(";")[0]
     at = f"{user}@" if user else ""
-    way = "" if transport is Transport.UDP else f";transport={transport.parameter}"
-    return f"sip:{at}{local}{way};gr={_escaped(domain)}" if domain else f"sip:{at}{local}{way};gr"
+    plain = transport is Transport.UDP or (secure and transport is Transport.TLS)
+    way = "" if plain else f";transport={transport.parameter}"
+    scheme = "sips" if secure else "sip"
+    return f"{scheme}:{at}{local}{way};gr={_escaped(domain)}" if domain else f"{scheme}:{at}{local}{way};gr"
 
 
 def resource_of(uri: SipUri) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -10,14 +11,15 @@ import pytest
 
 from abserver.net.dns import Dns
 from abserver.net.sip_driver import SipDriver
-from abserver.ports import Respond, SendFailure
+from abserver.ports import RequestHandler, Respond, SendFailure
 from abserver.sip import routing
+from abserver.sip.codec import serialize
 from abserver.sip.identifiers import new_call_id
 from abserver.sip.locating import Kind
 from abserver.sip.message import Headers, Request
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
-from tests.support.certificates import installed
+from tests.support.certificates import installed, trusting
 from tests.support.outcomes import outcome_of, status
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from abserver.net.tls import Security
     from abserver.sip.locating import Question, Records
+    from abserver.sip.trace import Tracer
 
 CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
 
@@ -42,11 +45,16 @@ class Served:
 
 @asynccontextmanager
 async def node(
-    handler: Served | None = None, security: Security | None = None, host: str = "127.0.0.1", port: int = 0
+    handler: RequestHandler | None = None,
+    security: Security | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tracer: Tracer | None = None,
 ) -> AsyncIterator[SipDriver]:
     here, secure = (Address(host, 0),), (Address(host, port),)
     security = security or installed().security
-    driver = SipDriver(handler or Served(), CAPABILITIES, udp=here, tcp=here, tls=secure, security=security)
+    served = handler or Served()
+    driver = SipDriver(served, CAPABILITIES, udp=here, tcp=here, tls=secure, security=security, tracer=tracer)
     await driver.start()
     try:
         yield driver
@@ -145,6 +153,35 @@ async def test_without_a_certificate_nothing_that_asks_for_tls_leaves() -> None:
             assert await outcome_of(client, request_to(uri)) is SendFailure.UNREACHABLE
     assert not served.requests
     await client.stop()
+
+
+@pytest.mark.parametrize(("host", "arrives"), [("localhost", True), ("elsewhere.example.org", False)])
+async def test_a_response_whose_connection_is_gone_leaves_on_another_one_to_whoever_proves_the_sent_by(
+    host: str, arrives: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 3261 §18.2.2, RFC 5922 §7.3."""
+    caplog.set_level(logging.INFO)
+    entered, leave, left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    heard: list[bytes] = []
+
+    async def slow(request: Request, flow: Flow, respond: Respond) -> None:
+        entered.set()
+        await leave.wait()
+        respond(make_response(request, 200))
+        left.set()
+
+    async with node(tracer=lambda message: heard.append(message.data)) as proxy, node(slow) as server:
+        _, writer = await asyncio.open_connection(*place_of(server), ssl=trusting(), server_hostname="localhost")
+        request = request_to("sip:example.com")
+        request.headers.add("Via", f"SIP/2.0/TLS {host}:{place_of(proxy).port};branch=z9hG4bKcut")
+        writer.write(serialize(request))
+        await entered.wait()
+        writer.close()
+        await writer.wait_closed()
+        leave.set()
+        await left.wait()
+    assert [each.startswith(b"SIP/2.0 200 ") for each in heard] == [True] * arrives
+    assert ("response not sent: its connection is gone" in caplog.messages) is not arrives
 
 
 async def test_a_request_goes_back_on_the_connection_of_a_phone_without_a_certificate() -> None:

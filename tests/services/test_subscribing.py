@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abserver.domain.identity import Watcher, parse_aor
+from abserver.domain.identity import Aor, Owner, Watcher, parse_aor
 from abserver.events.contact_card import PATCH, VCARD, XCARD
 from abserver.sip.message import Headers, Request
 from tests.support.documents import ANN, BOB, CAROL, DAN, allow, block, card, confirm, rules
@@ -44,6 +44,44 @@ async def test_a_200_has_tag_contact_and_the_granted_duration_rfc6665_4_2_1_1(wo
     assert response.expires == 86400
     assert response.headers.get("Contact") == f"<sip:ann@{ADDRESS};gr=example.com>"
     assert response.to.tag
+
+
+@pytest.mark.parametrize(
+    ("uri", "fields", "scheme"),
+    [
+        ("sips:ann@example.com", {"Contact": "<sips:bob@10.9.0.1:5060>"}, "sips"),
+        ("sip:ann@example.com", {"Contact": "<sips:bob@10.9.0.1:5060>"}, "sips"),
+        ("sip:ann@example.com", {"Record_Route": "<sips:10.9.0.1:5060;lr>"}, "sips"),
+        ("sip:ann@example.com", {"Record_Route": "<sip:10.9.0.1:5060;lr>", "Contact": "<sips:bob@10.9.0.1>"}, "sip"),
+        ("sip:ann@example.com", {"Record_Route": "<sip:10.9.0.1:5060;lr>, <sips:10.9.0.9;lr>"}, "sip"),
+    ],
+)
+@story
+async def test_our_contact_is_as_secure_as_the_dialog_rfc3261_12_1_1(
+    world: World, uri: str, fields: dict[str, str], scheme: str
+) -> None:
+    """A SIPS URI in the Request-URI, in the top Record-Route, or without one in the Contact: in the 200 and in the
+    NOTIFY, and after a restart too."""
+    world.put_card(ANN, card())
+    bob = await world.phone(BOB)
+    assert str(bob.address) == "10.9.0.1:5060"
+    response = await bob.subscribe(Owner(Aor(uri)), **fields)
+    contact = f"<{scheme}:ann@{ADDRESS};gr=example.com>"
+    assert (response.status, response.headers.get("Contact")) == (200, contact)
+    await world.pass_time()
+    await world.restart()
+    world.put_rules(ANN, rules(allow(BOB)))
+    await world.pass_time()
+    assert [each.request.headers.get("Contact") for each in bob.notifies] == [contact] * 2
+
+
+@story
+async def test_a_request_to_a_sips_uri_with_another_contact_is_a_400_rfc5630_5_1_2(world: World) -> None:
+    world.put_card(ANN, card())
+    bob = await world.phone(BOB)
+    response = await bob.subscribe(Owner(Aor("sips:ann@example.com")))
+    assert (response.status, response.reason) == (400, "Contact Is No SIPS URI")
+    assert world.journal.subscriptions() == []
 
 
 @story

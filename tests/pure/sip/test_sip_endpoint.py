@@ -440,17 +440,17 @@ def test_an_answer_that_could_not_be_sent_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("transport", "via", "port"),
+    ("transport", "via", "host", "port"),
     [
-        (Transport.TCP, "SIP/2.0/TCP 192.0.2.4:5070", 5070),
-        (Transport.TCP, "SIP/2.0/TCP phone.example.com", 5060),
-        (Transport.TCP, "SIP/2.0/TCP 10.1.1.1:5070;maddr=224.2.0.1;rport", 5070),
-        (Transport.TLS, "SIP/2.0/TLS phone.example.com", 5061),
+        (Transport.TCP, "SIP/2.0/TCP 192.0.2.4:5070", "192.0.2.4", 5070),
+        (Transport.TCP, "SIP/2.0/TCP phone.example.com", "phone.example.com", 5060),
+        (Transport.TCP, "SIP/2.0/TCP 10.1.1.1:5070;maddr=224.2.0.1;rport", "10.1.1.1", 5070),
+        (Transport.TLS, "SIP/2.0/TLS phone.example.com", "phone.example.com", 5061),
     ],
 )
 @pytest.mark.parametrize("trying", [False, True])
 def test_an_answer_whose_connection_is_gone_goes_by_another_one(
-    transport: Transport, via: str, port: int, trying: bool
+    transport: Transport, via: str, host: str, port: int, trying: bool
 ) -> None:
     """§18.2.2: "a connection to the IP address in the "received" parameter, if present, using the port in the "sent-by"
     value, or the default port for that transport"."""
@@ -461,7 +461,7 @@ def test_an_answer_whose_connection_is_gone_goes_by_another_one(
     assert endpoint.flow_failed(flow) == []
     response = make_response(up.request, 200)
     assert endpoint.respond(up.transaction_id, response, 4.0) == [
-        TransmitAnew(transport, Address("192.0.2.4", port), serialize(response))
+        TransmitAnew(transport, Address("192.0.2.4", port), host, serialize(response))
     ]
     assert endpoint.flow_failed(flow) == []
 

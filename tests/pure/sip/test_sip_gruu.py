@@ -34,6 +34,19 @@ def test_the_target_names_the_transport_unless_that_is_udp() -> None:
     assert over == ["sip:ann@[::1]:5060;transport=tcp;gr=example.com", "sip:ann@[::1]:5060;transport=ws;gr=example.com"]
 
 
+def test_a_secure_target_is_a_sips_uri_whose_transport_is_tls_anyway_rfc5630_5_1_2() -> None:
+    over = [
+        notifier_target("sip:ann@example.com", each, HERE, secure=True)
+        for each in (Transport.TLS, Transport.WSS, Transport.UDP)
+    ]
+    assert over == [
+        "sips:ann@192.0.2.1:5060;gr=example.com",
+        "sips:ann@192.0.2.1:5060;transport=ws;gr=example.com",
+        "sips:ann@192.0.2.1:5060;gr=example.com",
+    ]
+    assert [resource_of(SipUri.parse(each)) for each in over] == ["sip:ann@example.com"] * 3
+
+
 @pytest.mark.parametrize("domain", ["example.com", "[2001:db8::1]", "192.0.2.7"])
 def test_the_domain_of_the_resource_comes_back(domain: str) -> None:
     target = SipUri.parse(notifier_target(f"sip:a;b%2Fc@{domain}", Transport.UDP, HERE))
