@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from abserver.net.connections import Connections, StreamLimits
 from abserver.net.listeners import bind_sip, bound_address
 from abserver.net.load import LoadMeter
+from abserver.net.scans import SUSPECT, Scans
 from abserver.net.stream import StreamShell
 from abserver.net.trails import Attempt
 from abserver.net.udp import UdpSocket
@@ -51,6 +52,8 @@ STOP_TIME = 3.0
 """Seconds that handlers get to end when the driver stops."""
 _RESPONSE = b"SIP/2.0 "
 """How responses begin: they are never ignored, since each of them ends something."""
+_CALL = b"INVITE "
+"""How that begins which nobody sends here but a scanner: the endpoint refuses it without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ class SipDriver:
         self._ways = Ways(self._connections, self._streams, self._spawn, name_servers)
         self._meter = None if gate is None else LoadMeter(gate, lambda: len(self._tasks), waiting, self._ways.delay)
         self._answered: dict[TransactionId, Answered] = {}
+        self._scans = Scans()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -153,8 +157,11 @@ class SipDriver:
         if self._tracer is not None:
             self._trace(Direction.IN, flow, data)
         now = self._loop.time()
-        if self._gate is not None and not data.startswith(_RESPONSE) and self._gate.ignores(data, flow, now):
-            return
+        if not data.startswith(_RESPONSE):
+            if data.startswith(_CALL):
+                self._scans.note(flow.remote.host, 405, now)
+            if self._gate is not None and self._gate.ignores(data, flow, now):
+                return
         try:
             self._execute(self._endpoint.receive(data, flow, now))
         except Exception:
@@ -162,6 +169,7 @@ class SipDriver:
 
     def _broken(self, error: SipSyntaxError, flow: Flow) -> None:
         """A stream that can't be cut into messages: answer what can be answered before it is closed."""
+        self._scans.note(flow.remote.host, error.status_hint, self._loop.time())
         self._execute(self._endpoint.refuse(error, flow))
 
     def _flow_failed(self, flow: Flow) -> None:
@@ -246,6 +254,8 @@ class SipDriver:
         if flow.names and not flow.opened:
             self._alias(request, flow)
         refusal = inspect(request, self._capabilities)
+        if refusal is not None and refusal.status in SUSPECT:
+            self._scans.note(flow.remote.host, refusal.status, self._loop.time())
         if refusal is None and (self._stopping or len(self._tasks) >= MAX_HANDLING):
             refusal = make_response(request, 503, headers=[("Retry-After", "5")])
         if refusal is not None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.support.programs import (
     BIN,
+    FAIL2BAN,
     FOLDER,
     FROM_DEBIAN,
     FROM_NPM,
@@ -106,9 +107,16 @@ def _start_script(program: Program) -> None:
     folders = sorted({str(library.parent) for library in UNPACKED.glob("usr/lib/**/*.so.*")})
     script = BIN / program.name
     libraries = f"LD_LIBRARY_PATH={shlex.quote(os.pathsep.join(folders))}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
-    words = [str(found[0]), *_where_modules_are(program)]
+    words = [*_interpreter(program), str(found[0]), *_where_modules_are(program)]
     script.write_text(f'#!/bin/sh\n{libraries} exec {shlex.join(words)} "$@"\n')
     script.chmod(0o755)
+
+
+def _interpreter(program: Program) -> list[str]:
+    """What starts a program that is written in Python, with its modules."""
+    if program is not FAIL2BAN:
+        return []
+    return ["env", f"PYTHONPATH={UNPACKED / 'usr/lib/python3/dist-packages'}", sys.executable]
 
 
 def _where_modules_are(program: Program) -> list[str]:

@@ -101,6 +101,7 @@ SIPP = Program("sipp", "sip-tester", ("-v",))
 SIPSAK = Program("sipsak", "sipsak", ("-V",))
 KAMAILIO = Program("kamailio", "kamailio", ("-v",))
 BARESIP = Program("baresip", "baresip-core", ("-h",))
+FAIL2BAN = Program("fail2ban-regex", "fail2ban", ("--version",))
 NODE = Program("node", "nodejs", ("--version",))
 PJSUA2 = Wheel("pjsua2-python")
 JSSIP = Module("jssip")
@@ -108,7 +109,7 @@ SIP_JS = Module("sip.js")
 WS = Module("ws")
 """WebSockets for scripts in Node.js, where there is no browser to have them."""
 
-FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP)
+FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, FAIL2BAN)
 FROM_WHEELS = (PJSUA2,)
 FROM_NPM = (JSSIP, SIP_JS, WS)
 

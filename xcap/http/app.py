@@ -11,7 +11,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from xcap.core.errors import BadRequest, MethodNotAllowed
+from xcap.core.errors import BadRequest, MethodNotAllowed, NotFound
 from xcap.core.etag import Conditions
 from xcap.core.uri import ResourceUri, parse
 from xcap.http.access import Access
@@ -91,7 +91,11 @@ class XcapApp:
             raise BadRequest("one Host header field is needed")  # RFC 9112 §3.2
         if head.raw_path in self._at_root or (head.method, head.raw_path) == ("OPTIONS", b"*"):
             return self._about(head)
-        resource = access.resource = parse(head.raw_path, head.query, self._root)
+        try:
+            resource = access.resource = parse(head.raw_path, head.query, self._root)
+        except NotFound as error:
+            log.warning("scan", extra={"peer": head.peer, "status": error.status})  # clients know their documents
+            raise
         if head.method not in METHODS:
             raise MethodNotAllowed(METHODS)
         if head.method == "OPTIONS":

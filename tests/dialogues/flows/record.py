@@ -26,7 +26,8 @@ _OUTSIDE = ("From", "To", "Contact")
 """Shown of requests outside of dialogs: within, the Call-ID says as much."""
 _SIP = """
     From To Call-ID CSeq Contact Event Subscription-State SIP-ETag Suppress-If-Match Expires Min-Expires
-    User-Agent Accept Accept-Encoding Allow-Events Require Unsupported Retry-After P-Asserted-Identity WWW-Authenticate
+    User-Agent Accept Accept-Encoding Allow-Events Require Unsupported Retry-After P-Asserted-Identity P-Served-User
+    P-Charging-Vector Privacy WWW-Authenticate
     Authorization Warning Content-Disposition Content-Type Content-Encoding
 """
 _HTTP = """
