@@ -4,7 +4,9 @@ A process of its own, since the library has one state for a whole process. Order
 and are JSON lists: `["options"]`, `["presence", OWNER]`, `["follow", OWNER]`. The end of the input is the end of the
 phone. All requests go to the server, as to an outbound proxy.
 
-    python pjsua2_phone.py SERVER TRANSPORT ADDRESS USER PASSWORD < ORDERS
+    python pjsua2_phone.py SERVER TRANSPORT ADDRESS USER PASSWORD AUTHORITY < ORDERS
+
+AUTHORITY is a file with the certificates of those who sign for servers.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from typing import Any
 import pjsua2 as pj
 
 TURN_MS = 20
-TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
+TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
 
 
 def tell(event: str, **facts: Any) -> None:
@@ -123,7 +125,7 @@ def _md5(text: str) -> str:
     return hashlib.md5(text.encode()).hexdigest()
 
 
-def main(server: str, transport: str, address: str, user: str, password: str) -> None:
+def main(server: str, transport: str, address: str, user: str, password: str, authority: str) -> None:
     endpoint = pj.Endpoint()
     endpoint.libCreate()
     config = pj.EpConfig()
@@ -138,6 +140,7 @@ def main(server: str, transport: str, address: str, user: str, password: str) ->
     sockets = pj.TransportConfig()
     host, _, port = address.partition(":")
     sockets.boundAddress, sockets.port = host, int(port)
+    sockets.tlsConfig.CaListFile, sockets.tlsConfig.verifyServer = authority, True
     endpoint.transportCreate(TRANSPORTS[transport], sockets)
     endpoint.libStart()
     phone = Phone(server, transport, address, user, password)

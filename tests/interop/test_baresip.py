@@ -21,7 +21,7 @@ pytestmark = needs(BARESIP)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("server"))
+    server = ServerProcess(tmp_path_factory.mktemp("server"), tls=True)
     server.command("user", "add", OWNER, "--password", "annpw")
     server.command("user", "add", WATCHER, "--password", PASSWORD)
     with server:
@@ -31,12 +31,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 def account(server: ServerProcess, transport: str, *more: str) -> str:
     """Bob's, with the server as outbound proxy."""
-    host, port = server.sip
+    host, port = server.sips if transport == "tls" else server.sip
     proxy = f'outbound="sip:{host}:{port};transport={transport}"'
     return ";".join([f"<{WATCHER}>", "auth_user=bob", f"auth_pass={PASSWORD}", proxy, *more])
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_baresip_is_told_what_there_is_instead_of_presence(
     server: ServerProcess, tmp_path: Path, transport: str
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.ordered import OrderedProcess
-from tests.support.process import ServerProcess, free_port
+from tests.support.process import CERTIFICATES, ServerProcess, free_port
 from tests.support.programs import PJSUA2, needs
 
 if TYPE_CHECKING:
@@ -28,8 +28,10 @@ class Phone(OrderedProcess):
 
     def __init__(self, server: ServerProcess, folder: Path, transport: str) -> None:
         self._log = folder / "pjsua2.log"
-        place = f"{server.sip[0]}:{server.sip[1]}", transport, f"127.0.0.1:{free_port()}"
-        super().__init__([sys.executable, str(SCRIPT), *place, "bob", PASSWORD], folder)
+        host, port = server.sips if transport == "tls" else server.sip
+        place = f"{host}:{port}", transport, f"127.0.0.1:{free_port()}"
+        believed = str(CERTIFICATES / "authority.pem")
+        super().__init__([sys.executable, str(SCRIPT), *place, "bob", PASSWORD, believed], folder)
 
     @property
     def log(self) -> str:
@@ -45,7 +47,7 @@ class Phone(OrderedProcess):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One where Ann has a card, and has approved Bob."""
     folder = tmp_path_factory.mktemp("server")
-    server = ServerProcess(folder)
+    server = ServerProcess(folder, tls=True)
     server.command("user", "add", OWNER, "--password", "annpw")
     server.command("user", "add", WATCHER, "--password", PASSWORD)
     (folder / "ann.vcf").write_text(CARD)
@@ -56,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         assert server.stop() == 0
 
 
-@pytest.fixture(params=["udp", "tcp"])
+@pytest.fixture(params=["udp", "tcp", "tls"])
 def phone(request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path) -> Iterator[Phone]:
     with Phone(server, tmp_path, request.param) as phone:
         yield phone

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.process import free_port
+from tests.support.process import CERTIFICATES, free_port
 from tests.support.programs import UNPACKED
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Baresip:
         lines = [
             f"sip_listen {self.address[0]}:{self.address[1]}",
             f"module_path {next(place for place in places if place.exists())}",
+            f"sip_cafile {CERTIFICATES / 'authority.pem'}",
             *(f"module_app {module}.so" for module in MODULES),
         ]
         for name, content in (("config", lines), ("accounts", [account]), ("contacts", contacts), ("uuid", [INSTANCE])):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+CERTIFICATES = Path(__file__).resolve().parents[1] / "data" / "tls" / "sip"
 LISTENERS = 4
 """SIP over UDP, TCP and WebSocket, HTTP."""
 LIMIT = 60.0
@@ -23,20 +24,22 @@ LIMIT = 60.0
 class ServerProcess:
     """`abserver serve` in a folder; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, *, also_at: Sequence[str] = (), **settings: str) -> None:
-        """also_at: more hosts to listen at for SIP, on the same port. settings: more of the configuration, by the names
-        that the environment has without `ABSERVER_`."""
+    def __init__(self, folder: Path, *, also_at: Sequence[str] = (), tls: bool = False, **settings: str) -> None:
+        """also_at: more hosts to listen at for SIP, on the same port. tls: have a listener for it too, `sips`. settings:
+        more of the configuration, by the names that the environment has without `ABSERVER_`."""
         self.folder = folder
         self.sip = ("127.0.0.1", free_port())
         self.http = ("127.0.0.1", free_port())
         sip = ",".join(f"{host}:{self.sip[1]}" for host in (self.sip[0], *also_at))
         http = f"{self.http[0]}:{self.http[1]}"
-        self._listeners = LISTENERS + 2 * len(also_at)
+        self.sips = ("127.0.0.1", free_port())
+        self._listeners = LISTENERS + 2 * len(also_at) + tls
         own = {
             "SIP__UDP": sip,
             "SIP__TCP": sip,
             "HTTP__LISTEN": http,
             "STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
+            **(self._secured() if tls else {}),
             **settings,
         }
         self.environment = {
@@ -45,6 +48,13 @@ class ServerProcess:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         self._process: subprocess.Popen[str] | None = None
+
+    def _secured(self) -> dict[str, str]:
+        files = {"CERTIFICATE": "server.pem", "KEY": "server.key", "CA": "authority.pem"}
+        return {
+            "SIP__TLS": f"{self.sips[0]}:{self.sips[1]}",
+            **{f"SIP__TLS_{name}": str(CERTIFICATES / file) for name, file in files.items()},
+        }
 
     @property
     def pid(self) -> int:
