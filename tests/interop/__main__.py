@@ -51,7 +51,7 @@ _QUIET = ("--quiet", "--disable-pip-version-check", "--only-binary", ":all:")
 def _from_debian(missing: list[Program]) -> None:
     if not missing:
         return
-    packages = [program.package for program in missing]
+    packages = [package for program in missing for package in (program.package, *program.more)]
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         print(f"make interop: no apt-get here, so these stay missing: {' '.join(packages)}", file=sys.stderr)
         return

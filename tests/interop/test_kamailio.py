@@ -1,6 +1,6 @@
 """Kamailio in front of a server process: the proxy and registrar of phones that the server has no passwords of.
 
-SIPp is the phone. It comes by UDP or TCP to Kamailio, which goes on by UDP or TCP: all four ways.
+SIPp is the phone. It comes by UDP or TCP to Kamailio, which goes on by UDP, TCP or TLS: all six ways.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.kamailio import HOST, PASSWORDS, PHONES, Kamailio
-from tests.support.process import ServerProcess
+from tests.support.process import CERTIFICATES, ServerProcess
 from tests.support.programs import KAMAILIO, SIPP, needs
 from tests.support.sipp import Sipp, walk
 
@@ -39,7 +39,9 @@ pytestmark = needs(KAMAILIO, SIPP)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One that believes Kamailio, and knows Ann's password only."""
     folder = tmp_path_factory.mktemp("server")
-    server = ServerProcess(folder, SIP__TRUSTED_PEERS=HOST)
+    authority = str(CERTIFICATES / "edge_authority.pem")
+    believed = {"SIP__TLS_CLIENT_CA": authority, "SIP__TLS_CA": authority}
+    server = ServerProcess(folder, tls=True, SIP__TRUSTED_PEERS=HOST, **believed)
     server.command("user", "add", OWNER, "--password", "annpw")
     (folder / "ann.vcf").write_text(CARD)
     with server:
@@ -49,11 +51,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         assert server.stop() == 0
 
 
-@pytest.fixture(scope="module", params=["udp", "tcp"], ids=["udp-inside", "tcp-inside"])
+@pytest.fixture(scope="module", params=["udp", "tcp", "tls"], ids=["udp-inside", "tcp-inside", "tls-inside"])
 def kamailio(
     request: pytest.FixtureRequest, server: ServerProcess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Kamailio]:
-    with Kamailio(tmp_path_factory.mktemp("kamailio"), server.sip, request.param) as kamailio:
+    address = server.sips if request.param == "tls" else server.sip
+    with Kamailio(tmp_path_factory.mktemp("kamailio"), address, request.param) as kamailio:
         yield kamailio
 
 
@@ -65,8 +68,8 @@ def test_a_phone_behind_kamailio_is_who_kamailio_says_and_is_told_along_the_rout
         sipp.until("CSeq: 2 NOTIFY", 2)  # it came, and was answered
         server.command("card", "set", OWNER, f"TEL:{next(NUMBERS)}")
         sipp.finish()
-    port = server.sip[1]
-    assert f"Via: SIP/2.0/TCP 127.0.0.1:{port}" in sipp.messages, "the full view came by TCP as far as to Kamailio"
+    by, (host, port) = ("TLS", server.sips) if kamailio.transport == "tls" else ("TCP", server.sip)
+    assert f"Via: SIP/2.0/{by} {host}:{port}" in sipp.messages, "the full view is too large for a datagram"
     watchers = {each["watcher"] for each in json.loads(server.command("relations", OWNER, "--json"))}
     assert watchers == {WATCHER}, "Bob, although the phone claimed to be Ann"
     assert "Traceback" not in server.log

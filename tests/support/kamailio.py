@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.support.process import free_port
+from tests.support.process import CERTIFICATES, free_port
+from tests.support.programs import KAMAILIO
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -31,14 +32,19 @@ class Kamailio:
     """One Kamailio with its worker processes; a context manager that ends them all."""
 
     def __init__(self, folder: Path, server: tuple[str, int], transport: str, *defines: str) -> None:
-        """transport: the way to the server, udp or tcp; defines: more of them, as its option -A takes them."""
+        """transport: the way to the server, udp, tcp or tls; defines: more of them, as its option -A takes them."""
         self.folder = folder
+        self.transport = transport
         self.address = (HOST, free_port(HOST))
         self._log = folder / "kamailio.log"
         target = f'SERVER="sip:{server[0]}:{server[1]};transport={transport}"'
         listen = [word for each in ("udp", "tcp") for word in ("-l", f"{each}:{HOST}:{self.address[1]}")]
+        assert KAMAILIO.path is not None
+        if transport == "tls":
+            defines = (*defines, *_secured())
+            listen += ["-l", f"tls:{HOST}:{free_port(HOST)}"]
         self._command = [
-            *("kamailio", "-f", str(CONFIGURATION), *listen, "-DD", "-E", "-m", "16", "-M", "4"),
+            *(str(KAMAILIO.path), "-f", str(CONFIGURATION), *listen, "-DD", "-E", "-m", "16", "-M", "4"),
             *("-Y", str(folder), "-w", str(folder)),
             *(word for each in (target, *defines) for word in ("-A", each)),
         ]
@@ -84,3 +90,9 @@ class Kamailio:
         """Its TCP listener is the last thing that it makes."""
         with socket.socket() as probe:
             return probe.connect_ex(self.address) == 0
+
+
+def _secured() -> list[str]:
+    """The defines by which it shows a certificate, and looks at the server's."""
+    files = {"CERTIFICATE": "edge.pem", "KEY": "edge.key", "AUTHORITY": "authority.pem"}
+    return [f'TLS_{name}="{CERTIFICATES / file}"' for name, file in files.items()]

@@ -25,8 +25,8 @@ class ServerProcess:
     """`abserver serve` in a folder; a context manager that leaves no process behind."""
 
     def __init__(self, folder: Path, *, also_at: Sequence[str] = (), tls: bool = False, **settings: str) -> None:
-        """also_at: more hosts to listen at for SIP, on the same port. tls: have a listener for it too, `sips`. settings:
-        more of the configuration, by the names that the environment has without `ABSERVER_`."""
+        """also_at: more hosts to listen at for SIP, on the same port. tls: have a listener for it too, `sips`.
+        settings: more of the configuration, by the names that the environment has without `ABSERVER_`."""
         self.folder = folder
         self.sip = ("127.0.0.1", free_port())
         self.http = ("127.0.0.1", free_port())

@@ -40,10 +40,19 @@ class Program:
     version: re.Pattern[str] = re.compile(r"(\d+(?:\.\d+)+)")
     """Where the version is in what it tells then."""
 
+    more: tuple[str, ...] = ()
+    """More packages, with modules of it."""
+    module: str = ""
+    """One of those modules, as a path below the folder with the system's libraries."""
+
     @property
     def path(self) -> Path | None:
-        found = shutil.which(self.name, path=search_path())
-        return Path(found) if found else None
+        places = ((search_path(), Path("/")), (str(BIN), UNPACKED))
+        found = (shutil.which(self.name, path=path) for path, root in places if self._has_modules(root))
+        return next((Path(path) for path in found if path), None)
+
+    def _has_modules(self, root: Path) -> bool:
+        return not self.module or any(root.glob(f"usr/lib/*/{self.module}"))
 
     def found(self) -> tuple[str, str] | None:
         """Its version, and where it is."""
@@ -57,7 +66,7 @@ class Program:
 
     @property
     def advice(self) -> str:
-        return f"{self.name} is not here: make interop, or else apt-get install {self.package}"
+        return f"{self.name} is not here: make interop, or else apt-get install {' '.join([self.package, *self.more])}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class Module:
 CURL = Program("curl", "curl", ("--version",))
 SIPP = Program("sipp", "sip-tester", ("-v",))
 SIPSAK = Program("sipsak", "sipsak", ("-V",))
-KAMAILIO = Program("kamailio", "kamailio", ("-v",))
+KAMAILIO = Program("kamailio", "kamailio", ("-v",), more=("kamailio-tls-modules",), module="kamailio/modules/tls.so")
 BARESIP = Program("baresip", "baresip-core", ("-h",))
 FAIL2BAN = Program("fail2ban-regex", "fail2ban", ("--version",))
 NODE = Program("node", "nodejs", ("--version",))
