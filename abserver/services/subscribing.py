@@ -119,6 +119,7 @@ class Subscribing:
                 ("Allow", CAPABILITIES.allow),
                 ("Accept", ", ".join(CAPABILITIES.body_types)),
                 ("Accept-Encoding", ", ".join(CAPABILITIES.codings)),
+                ("Accept-Language", "*"),
                 ("Allow-Events", allow_events(self._packages)),
                 ("Supported", ""),
             ],

@@ -41,7 +41,7 @@ from abserver.sip.server_transaction import ServerTransaction
 from abserver.sip.sources import Verdict
 from abserver.sip.timers import Agenda
 from abserver.sip.transport import WEBSOCKETS
-from abserver.sip.uas import check, make_response
+from abserver.sip.uas import allow, check, make_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,7 +183,7 @@ class Endpoint:
             if verdict is Verdict.IGNORE:
                 return []
         if request.method == "INVITE":
-            response = make_response(request, 405, headers=[("Allow", ", ".join(self._allow))])
+            response = make_response(request, 405, headers=[("Allow", allow(self._allow))])
             return [Transmit(back, serialize(response))]
         if len(self._received) >= MAX_RECEIVED or self._kept >= MAX_KEPT:
             response = make_response(request, 503, headers=[("Retry-After", BUSY_SECONDS)])
@@ -305,7 +305,7 @@ class Endpoint:
                 case server_transaction.Effect.SEND:
                     carried_out += _answer(received)
                 case server_transaction.Effect.SEND_TRYING:
-                    self._keep(received, serialize(make_response(received.request, 100)))
+                    self._keep(received, serialize(_trying(received.request)))
                     if not received.cut_off:  # no connection is worth a 100
                         carried_out.append(Transmit(received.flow, received.response))
                 case _:
@@ -354,6 +354,15 @@ class Endpoint:
         self._originals.add(key)
         received.merge_key = key
         return True
+
+
+def _trying(request: Request) -> Response:
+    """The 100; a Timestamp tells how long it took (§8.2.6.1)."""
+    response = make_response(request, 100)
+    sent_at = (response.headers.get("Timestamp") or "").split()
+    if sent_at:
+        response.headers.set("Timestamp", f"{sent_at[0]} {server_transaction.TRYING_DELAY}")
+    return response
 
 
 def _answer(received: _Received) -> list[Effect]:

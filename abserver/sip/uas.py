@@ -98,7 +98,12 @@ class Capabilities:
     @property
     def allow(self) -> str:
         """The Allow field."""
-        return ", ".join(self.methods)
+        return allow(self.methods)
+
+
+def allow(methods: Iterable[str]) -> str:
+    """The Allow field of a server of these methods: CANCEL is understood too (§20.5)."""
+    return ", ".join((*methods, "CANCEL"))
 
 
 def make_response(

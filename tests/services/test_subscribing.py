@@ -586,7 +586,7 @@ async def test_other_methods_get_405_and_unknown_ones_501_rfc3261_8_2_1(world: W
     bob = await world.phone(BOB)
     response = await bob.send(bare_request(method))
     assert response.status == status
-    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS"
+    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS, CANCEL"
 
 
 @story
@@ -594,8 +594,15 @@ async def test_options_tells_what_is_served_rfc3261_11_2(world: World) -> None:
     bob = await world.phone(BOB)
     response = await bob.send(bare_request("OPTIONS"))
     assert response.status == 200
-    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS"
+    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS, CANCEL"
     assert response.headers.get("Allow-Events") == "contact-card, xcap-diff"
+    told = {name: response.headers.get(name) for name in ("Accept", "Accept-Encoding", "Accept-Language", "Supported")}
+    assert told == {
+        "Accept": "application/simple-filter+xml, application/resource-lists+xml",
+        "Accept-Encoding": "identity, gzip, deflate",
+        "Accept-Language": "*",
+        "Supported": "",
+    }
 
 
 def bare_request(method: str) -> Request:

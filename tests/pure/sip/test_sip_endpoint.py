@@ -104,13 +104,13 @@ def test_over_a_connection_the_transaction_ends_with_its_answer() -> None:
 
 
 def test_a_request_that_nobody_answers_gets_a_100_and_is_then_forgotten() -> None:
-    """RFC 4320 §4."""
+    """RFC 4320 §4; RFC 3261 §8.2.6.1: the Timestamp has the delay."""
     endpoint = an_endpoint()
     up = received(endpoint, wire(Timestamp="54"))
     assert endpoint.next_deadline() == 3.5
     trying = endpoint.expire(3.5)
     assert status_of(trying) == 100
-    assert b"Timestamp: 54\r\n" in only(Transmit, trying).data
+    assert b"Timestamp: 54 3.5\r\n" in only(Transmit, trying).data
     assert endpoint.receive(wire(), UDP, 4.0) == trying
     assert endpoint.next_deadline() == 32.0
     assert endpoint.expire(32.0) == []
@@ -174,12 +174,40 @@ def test_an_ack_is_dropped() -> None:
     assert endpoint.receive(wire("ACK", From="nonsense"), UDP, 0.0) == []
 
 
+def test_what_a_cancel_requires_is_not_looked_at() -> None:
+    """§8.2.2.3: "These header fields MUST be ignored if they are present in these requests"."""
+    endpoint = an_endpoint()
+    received(endpoint, wire())
+    assert status_of(endpoint.receive(wire("CANCEL", Require="foo", Proxy_Require="bar"), UDP, 0.1)) == 200
+    assert endpoint.receive(wire("ACK", Require="foo"), UDP, 0.1) == []
+
+
+def test_an_answer_to_a_cancel_has_the_tag_of_the_one_to_its_request() -> None:
+    """§9.2, for answers with a tag of this room's."""
+    endpoint = an_endpoint()
+    up = received(endpoint, wire())
+    cancel = parse(only(Transmit, endpoint.receive(wire("CANCEL"), UDP, 0.1)).data)
+    answer = make_response(up.request, 489)
+    assert cancel.to.tag == answer.to.tag
+
+
+def test_what_is_told_of_failure_is_told_once_for_each_kind() -> None:
+    """§8.1.3.1: silence and transport errors are different things above this room, and each is the end."""
+    endpoint = an_endpoint()
+    silent, _ = sent(endpoint, TCP)
+    assert endpoint.expire(32.0) == [TimedOut(silent)]
+    broken, _ = sent(endpoint, TCP, now=32.0)
+    assert endpoint.flow_failed(TCP) == [TransportFailed(broken)]
+    assert endpoint.flow_failed(TCP) == []
+    assert endpoint.expire(100.0) == []
+
+
 def test_an_invite_is_a_405_each_time_without_state() -> None:
     """§8.2.1, §8.2.7."""
     endpoint = an_endpoint()
     effects = endpoint.receive(wire("INVITE"), UDP, 0.0)
     assert status_of(effects) == 405
-    assert b"Allow: SUBSCRIBE, OPTIONS\r\n" in only(Transmit, effects).data
+    assert b"Allow: SUBSCRIBE, OPTIONS, CANCEL\r\n" in only(Transmit, effects).data
     assert endpoint.receive(wire("INVITE"), UDP, 0.5) == effects
     assert endpoint.next_deadline() is None
 

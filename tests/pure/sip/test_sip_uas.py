@@ -168,7 +168,7 @@ def test_a_method_that_is_not_served_is_a_405_and_one_unheard_of_a_501(method: s
     """§8.2.1, §21.5.2; methods are case-sensitive (§7.1)."""
     response = refusal(a_request(method))
     assert response.status == status
-    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS"
+    assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS, CANCEL"
 
 
 def test_another_scheme_is_a_416_and_a_malformed_uri_a_400() -> None:
