@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FILES = 65_536
+"""Open at once: more than all the connections that the server takes."""
+
 
 async def serve(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the process's exit code."""
     logs.configure(settings.log.level.value, access=settings.log.access)
+    _make_room_for_connections()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +53,17 @@ async def serve(settings: Settings) -> int:
     log.info("stopping")
     await server.stop()
     return 0 if signalled.done() else 1
+
+
+def _make_room_for_connections() -> None:
+    """Raise the bound on open files as far as the process may: services begin with 1,024, and a connection is one."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _reload(server: Server) -> None:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import fanout, floor, journal, pure, scale, sip_layers, subscribing, xcap_load
+from tests.bench import connected, fanout, floor, journal, pure, scale, sip_layers, subscribing, xcap_load
 from tests.bench.measuring import ROUNDS, Row
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-QUICK = ("pure", "sip", "journal", "subscribe", "fanout", "xcap")
+QUICK = ("pure", "sip", "journal", "subscribe", "fanout", "connected", "xcap")
 PARTS = (*QUICK, "scale")
 
 
@@ -38,6 +38,8 @@ def rows(parts: Collection[str]) -> Iterator[Row]:
         yield from subscribing.rows()
     if "fanout" in parts:
         yield from fanout.rows(base)
+    if "connected" in parts:
+        yield from connected.rows(base)
     if "xcap" in parts:
         yield from xcap_load.rows()
     if "scale" in parts:

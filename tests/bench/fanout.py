@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tests.bench.floor import Floor
+    from tests.bench.watchers import LoadProcess
     from tests.support.process import ServerProcess
 
 SIZES = (1_000, 5_000)
@@ -64,7 +65,7 @@ def _fan_out(count: int, views: int, floor: Floor) -> Row:
 
 
 def tell(
-    served: ServerProcess, documents: Documents, watchers: Watchers, edits: Sequence[Sequence[int]], *, hear: int
+    served: ServerProcess, documents: Documents, watchers: LoadProcess, edits: Sequence[Sequence[int]], *, hear: int
 ) -> Told:
     """Edit again and again, each time with as many who hear. The first edit is for warming up, and to have an idea of
     all watchers."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
-    from tests.support.process import ServerProcess
+    from tests.bench.serving import Served
 
 USER = "sip:bea@example.com"
 
@@ -32,7 +32,7 @@ class Neighbour:
     CONNECTIONS = 10
     """For each of both: so that one request need not wait for the one before it."""
 
-    def __init__(self, served: ServerProcess) -> None:
+    def __init__(self, served: Served) -> None:
         self._served = served
         self._times: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
         self._stopping = threading.Event()

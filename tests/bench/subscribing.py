@@ -14,8 +14,8 @@ from tests.bench.watchers import WINDOW, Watchers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.bench.serving import Served
     from tests.bench.watchers import Outcome
-    from tests.support.process import ServerProcess
 
 COUNT = 5_000
 
@@ -29,7 +29,7 @@ def rows() -> Iterator[Row]:
                 yield from _asked(served, watchers, owners)
 
 
-def set_up(served: ServerProcess, owners: int) -> None:
+def set_up(served: Served, owners: int) -> None:
     """Owners who let everybody of the domain see the same."""
     with Documents(served) as documents:
         for number in range(owners):
@@ -37,7 +37,7 @@ def set_up(served: ServerProcess, owners: int) -> None:
             put_rules(documents, rules_for_domains(OWNER_DOMAIN), user=owner(number))
 
 
-def _asked(served: ServerProcess, watchers: Watchers, owners: int) -> Iterator[Row]:
+def _asked(served: Served, watchers: Watchers, owners: int) -> Iterator[Row]:
     where = f"{owners} owner{'s' if owners > 1 else ''}"
     rounds = iter(range(ROUNDS + 1))
     yield _row(
@@ -51,7 +51,7 @@ def _asked(served: ServerProcess, watchers: Watchers, owners: int) -> Iterator[R
         yield _row(served, "refreshes that nothing is new for", lambda: watchers.refresh(COUNT, suppress=True), "204")
 
 
-def _row(served: ServerProcess, what: str, ask: Callable[[], Outcome], remark: str) -> Row:
+def _row(served: Served, what: str, ask: Callable[[], Outcome], remark: str) -> Row:
     """The median of the rounds, after one for warming up."""
     outcomes, costs = [], []
     for _ in range(ROUNDS + 1):

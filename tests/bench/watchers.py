@@ -65,44 +65,20 @@ class Outcome:
         return self.cpu / self.seconds
 
 
-class Watchers:
-    """Handle to the load process; a context manager that ends it."""
+class LoadProcess:
+    """Handle to a process of watchers; a context manager that ends it."""
 
-    def __init__(
-        self,
-        server: tuple[str, int],
-        *,
-        owners: int = 1,
-        first_owner: int = 0,
-        domains: Sequence[str] = (OWNER_DOMAIN,),
-    ) -> None:
-        """Watcher n follows one of `owners`, as n modulo their number says, and is in one of `domains`, likewise."""
+    def __init__(self, run: Callable[[Connection], None]) -> None:
+        """run: what the process does with its end of the pipe: it takes commands, until that to stop."""
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
-        load = _Load(server, theirs, owners=owners, domains=domains)
-        self._process = context.Process(target=load.run, daemon=True)
+        self._process = context.Process(target=run, args=(theirs,), daemon=True)
         self._process.start()
-
-    def subscribe(self, first: int, count: int) -> Outcome:
-        """Have watchers `first` to `first + count - 1` subscribe; over when each has its 200 and its first NOTIFY."""
-        self._pipe.send(("subscribe", first, count))
-        return self.finish()
-
-    def refresh(self, count: int, *, suppress: bool) -> Outcome:
-        """Have the first `count` watchers subscribe again, each in its dialog. suppress: they name the tag of the last
-        NOTIFY, which is that of the view of all, and hear no more than 204 (RFC 5839)."""
-        self._pipe.send(("refresh", count, suppress))
-        return self.finish()
 
     def begin_waiting(self, notifies: int) -> None:
         """Have that many NOTIFYs answered; returns when the load process is listening for them."""
         self._pipe.send(("wait", notifies, 0))
         self._pipe.recv()
-
-    def unasked(self) -> int:
-        """How many NOTIFYs came since the last phase."""
-        self._pipe.send(("count", 0, 0))
-        return self.finish().unasked
 
     def finish(self) -> Outcome:
         """The outcome of the phase that was begun. Raises TimeoutError."""
@@ -118,6 +94,37 @@ class Watchers:
         with contextlib.suppress(OSError):
             self._pipe.send(("stop", 0, 0))
         self._process.join()
+
+
+class Watchers(LoadProcess):
+    """Watchers behind one UDP socket."""
+
+    def __init__(
+        self,
+        server: tuple[str, int],
+        *,
+        owners: int = 1,
+        first_owner: int = 0,
+        domains: Sequence[str] = (OWNER_DOMAIN,),
+    ) -> None:
+        """Watcher n follows one of `owners`, as n modulo their number says, and is in one of `domains`, likewise."""
+        super().__init__(lambda pipe: _Load(server, pipe, owners=owners, domains=domains).run())
+
+    def subscribe(self, first: int, count: int) -> Outcome:
+        """Have watchers `first` to `first + count - 1` subscribe; over when each has its 200 and its first NOTIFY."""
+        self._pipe.send(("subscribe", first, count))
+        return self.finish()
+
+    def refresh(self, count: int, *, suppress: bool) -> Outcome:
+        """Have the first `count` watchers subscribe again, each in its dialog. suppress: they name the tag of the last
+        NOTIFY, which is that of the view of all, and hear no more than 204 (RFC 5839)."""
+        self._pipe.send(("refresh", count, suppress))
+        return self.finish()
+
+    def unasked(self) -> int:
+        """How many NOTIFYs came since the last phase."""
+        self._pipe.send(("count", 0, 0))
+        return self.finish().unasked
 
 
 class _Load:

@@ -27,7 +27,7 @@ from xcap.storage.database import open_database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.process import ServerProcess
+    from tests.bench.serving import Served
 
 DOMAIN, PASSWORD = "example.com", "bench"
 WARMING, SECONDS = 0.5, 4.0
@@ -86,7 +86,7 @@ def rows() -> Iterator[Row]:
                 yield uvloop.run(measured(served, kind, connections))
 
 
-async def add_users(served: ServerProcess) -> None:
+async def add_users(served: Served) -> None:
     """As many as there are connections, each with a password and a document."""
     url = served.environment["ABSERVER_STORAGE__URL"]
     async with open_database(url) as database, GroupCommit(database) as committer:
@@ -97,7 +97,7 @@ async def add_users(served: ServerProcess) -> None:
             put(served, resource_lists.AUID, resource_lists.RESOURCE_LISTS.media_type, document(), user=user)
 
 
-async def measured(served: ServerProcess, kind: Kind, connections: int) -> Row:
+async def measured(served: Served, kind: Kind, connections: int) -> Row:
     """Let so many connections send for a while."""
     loop = asyncio.get_running_loop()
     clients = [_Client(kind, number) for number in range(connections)]

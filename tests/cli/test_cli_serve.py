@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abserver.app.running import FILES
 from abserver.cli import app
 from abserver.config import load
 from xcap.client import Refused, XcapClient
@@ -69,6 +70,20 @@ def test_a_signal_stops_the_server_in_order_and_quietly(abserver: Abserver, numb
     ]
     assert process.returncode == 0
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="no /proc here that tells the limits of a process")
+def test_the_server_takes_as_many_connections_as_it_may(abserver: Abserver) -> None:
+    """A service starts with a soft limit of 1,024 open files; only the hard one is meant to bound it."""
+    serve = f"ulimit -Sn 64; exec {sys.executable} -m abserver serve --config {abserver.config}"
+    with subprocess.Popen(["sh", "-c", serve], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        limits = Path(f"/proc/{process.pid}/limits").read_text()
+        process.terminate()
+        process.communicate(timeout=30)
+    soft, hard = next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3:5]
+    assert soft == (hard if hard != "unlimited" and int(hard) < FILES else str(FILES))
 
 
 def test_the_manual_has_every_command() -> None:
