@@ -74,7 +74,7 @@ class Sources:
     """The buckets of all sources of late. rate: requests in a second; burst: at once, after a quiet time."""
 
     def __init__(self, *, rate: float, burst: int, capacity: int = 65_536) -> None:
-        """capacity: sources remembered (some 250 octets each)."""
+        """capacity: sources remembered (some 350 octets each)."""
         self._rate = rate
         self._burst = float(burst)
         self._reserved = burst * RESERVED

@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.fuzz.live import ATTACKS, Target, attack
+from tests.fuzz.attacks import ATTACKS, attack
+from tests.fuzz.live import Target
 from tests.soak.leftovers import resident
 from tests.support.process import ServerProcess
 
@@ -45,7 +46,7 @@ def lasting(folder: Path, seconds: float, *, seed: int, warm_up: int, patient: b
     patient: wait for timer J before memory is read. The server has no bound for one source, or it would ignore most.
     """
     with ServerProcess(folder, OVERLOAD__SOURCE_RATE="0", LOG__LEVEL="warning") as server:
-        target = Target(server.sip)
+        target = Target(server.sip, server.http)
         for number in range(warm_up * len(ATTACKS)):
             attack(target, number, seed - 1 - number)
         time.sleep(LINGERING if patient else 0)

@@ -1,5 +1,5 @@
 """Attacks on the listeners of a real server, seeded. Each takes some tenths of a second, and ends by asking whether the
-server is well: OPTIONS over UDP and over TCP get their 200.
+server is well: OPTIONS over UDP, over TCP and by WebSocket get their 200.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import random
 import socket
 import struct
 from typing import TYPE_CHECKING
@@ -16,14 +15,14 @@ from tests.fuzz.corpus import OURS, torture
 from tests.fuzz.mutations import LARGEST, mutated
 from tests.fuzz.worst import filled
 from tests.support.torture import PATIENCE, probe, status_of
+from tests.support.websocket import TEXT, frame, handshake
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import random
+    from collections.abc import Iterator
 
-    Attack = Callable[["Target", random.Random], None]
-
-HOST = "127.0.0.9"
-"""Where the attacks come from."""
+SOURCES = 10_000
+"""Addresses that connections come from in turn: the ports of one would all be waiting for stragglers (TIME_WAIT)."""
 LARGEST_DATAGRAM = 65_507
 
 
@@ -32,23 +31,47 @@ class Unwell(AssertionError):
 
 
 class Target:
-    """One server's SIP port, over UDP and TCP."""
+    """One server's SIP port, over UDP and TCP, and its HTTP port, over which SIP comes by WebSocket."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
+    def __init__(self, address: tuple[str, int], http: tuple[str, int]) -> None:
         self.address = address
+        self.http = http
         self._numbers = itertools.count(1)
 
     def datagrams(self) -> socket.socket:
         """A UDP socket to it. Close it."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind((HOST, 0))
+        sock.bind(self._source())
         sock.connect(self.address)
         sock.settimeout(PATIENCE)
         return sock
 
     def connection(self) -> socket.socket:
         """A connection to it. Close it."""
-        sock = socket.create_connection(self.address, PATIENCE, source_address=(HOST, 0))
+        return self._connected(self.address)
+
+    def browser(self) -> socket.socket:
+        """A connection to its HTTP port. Close it."""
+        return self._connected(self.http)
+
+    def websocket(self) -> socket.socket:
+        """A connection that carries SIP by WebSocket. Close it. Raises Unwell."""
+        sock = self.browser()
+        sock.sendall(handshake())
+        said = b""
+        while not said.endswith(b"\r\n\r\n"):
+            said += sock.recv(1) or b"the connection ended\r\n\r\n"
+        if not said.startswith(b"HTTP/1.1 101 "):
+            sock.close()
+            raise Unwell(f"no WebSocket: {said!r}")
+        return sock
+
+    def _source(self) -> tuple[str, int]:
+        number = next(self._numbers) % SOURCES
+        return f"127.1.{number // 200}.{number % 200 + 1}", 0
+
+    def _connected(self, address: tuple[str, int]) -> socket.socket:
+        sock = socket.create_connection(address, PATIENCE, source_address=self._source())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -57,16 +80,19 @@ class Target:
         return f"probe{next(self._numbers)}"
 
     def check(self) -> None:
-        """Raises Unwell unless OPTIONS over UDP and over a new connection are answered 200."""
+        """Raises Unwell unless OPTIONS over UDP, over a new connection and by WebSocket are answered 200."""
         with self.datagrams() as sock:
             self.answered(sock, "UDP")
         with self.connection() as sock:
             self.answered(sock, "TCP")
+        with self.websocket() as sock:
+            self.answered(sock, "WS")
 
     def answered(self, sock: socket.socket, transport: str) -> None:
         """Ask on that socket, and wait for the 200 among whatever else comes."""
         mark = self.mark()
-        sock.sendall(probe(mark, transport, sock.getsockname()))
+        data = probe(mark, transport, sock.getsockname())
+        sock.sendall(frame(TEXT, data) if transport == "WS" else data)
         wait_for(sock, mark, transport)
 
 
@@ -76,7 +102,7 @@ def wait_for(sock: socket.socket, mark: str, transport: str) -> None:
     try:
         while wanted not in received:
             piece = sock.recv(LARGEST)
-            if not piece and transport == "TCP":
+            if not piece and transport != "UDP":
                 raise Unwell(f"the connection ended before the answer to {mark}")
             received = piece if transport == "UDP" else received[-LARGEST:] + piece
     except OSError as error:
@@ -256,36 +282,6 @@ def many_connections(target: Target, rng: random.Random) -> None:
             sock = open_ones.enter_context(target.connection())
             sock.sendall(OURS[0][: rng.randrange(len(OURS[0]))])
         target.check()
-
-
-ATTACKS: tuple[Attack, ...] = (
-    mutated_datagrams,
-    random_datagrams,
-    large_datagrams,
-    byte_by_byte,
-    cut_at_every_byte,
-    ended_at_every_byte,
-    pipelined,
-    keep_alives,
-    lengths_that_lie,
-    mutated_streams,
-    large_heads,
-    torture_in_a_row,
-    half_open,
-    who_reads_nothing,
-    many_connections,
-)
-
-
-def attack(target: Target, number: int, seed: int) -> str:
-    """One attack, by its number, and the question whether the server is well; its name. Raises Unwell."""
-    chosen = ATTACKS[number % len(ATTACKS)]
-    try:
-        chosen(target, random.Random(seed))
-        target.check()
-    except (OSError, Unwell) as error:
-        raise Unwell(f"{chosen.__name__}, seed {seed}: {error!r}") from error
-    return chosen.__name__
 
 
 def cut(rng: random.Random, data: bytes) -> Iterator[bytes]:

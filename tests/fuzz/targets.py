@@ -18,6 +18,8 @@ from abserver.sip.plain import read_plain
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 from abserver.sip.uri import SipUri
+from abserver.sip.websocket import WebSocketFramer
+from tests.support.websocket import BINARY, frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +45,8 @@ def everything(data: bytes) -> None:
     plain(data)
     endpoint(data)
     stun.answer(data, UDP.remote)
+    websocket(data)
+    websocket(frame(BINARY, data[:4096]))
 
 
 def codec(data: bytes) -> None:
@@ -97,6 +101,19 @@ def _frames(pieces: Sequence[bytes]) -> list[bytes | KeepAlive | str]:
 def _messages(frames: list[bytes | KeepAlive | str]) -> list[bytes | KeepAlive | str]:
     """Without keep-alives: a ping that is cut in two is told as a pong first."""
     return [frame for frame in frames if not isinstance(frame, KeepAlive)]
+
+
+def websocket(data: bytes) -> None:
+    """The same for what comes by WebSocket."""
+    half = len(data) // 2
+    whole, *pieces = [[data], [data[:half], data[half:]], [data[:1], data[1:7], data[7:]]]
+    for cut in pieces:
+        assert _carried(cut) == _carried(whole), "other messages"
+
+
+def _carried(pieces: Sequence[bytes]) -> list[bytes]:
+    stream = WebSocketFramer()
+    return [found for piece in pieces for found in stream.feed(piece) if isinstance(found, bytes)]
 
 
 def plain(data: bytes) -> None:

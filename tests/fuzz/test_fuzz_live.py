@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fuzz import live
+from tests.fuzz.attacks import ATTACKS, attack
 from tests.fuzz.lasting import GROWTH, lasting
-from tests.fuzz.live import ATTACKS, Target, Unwell, attack
+from tests.fuzz.live import Target, Unwell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,6 @@ def test_a_server_that_is_gone_or_deaf_is_not_well(monkeypatch: pytest.MonkeyPat
         address = deaf.getsockname()
         for number in range(len(ATTACKS)):
             with pytest.raises(Unwell):
-                attack(Target(address), number, number)
+                attack(Target(address, address), number, number)
     with pytest.raises(Unwell, match="seed 3"):
-        attack(Target(address), 0, 3)
+        attack(Target(address, address), 0, 3)
