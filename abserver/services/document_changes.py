@@ -24,6 +24,7 @@ from abserver.events.xcap_diff.resources import Resources
 from abserver.events.xcap_diff.telling import Telling, document
 from abserver.ports import DeviceRecord
 from abserver.services.document_watch import Contents, Watch
+from abserver.services.recent import ENTRY
 from abserver.sip.headers import EventReason, Substate
 from abserver.sip.uas import make_response
 from abserver.sip.uri import SipUri
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from abserver.sip.message import Request, Response
     from xcap.ports import DocumentKey, DocumentReader
 
-KEPT_CONTENTS = 2_000
-"""Former versions of computed documents in memory, from which patches are made."""
+KEPT_CONTENTS = 16 * 1024 * 1024
+"""Octets of former versions of computed documents in memory, from which patches are made."""
 
 UNKNOWN: Final = ""
 """The tag of a state that may be another one than was acknowledged."""
@@ -98,7 +99,7 @@ class DocumentChanges:
         self._pump = pump
         self._domains = frozenset(domains)
         self._identities = identities
-        self._contents: Contents = Contents(KEPT_CONTENTS)
+        self._contents: Contents = Contents(KEPT_CONTENTS, lambda content: ENTRY + len(content))
         self._watches: dict[Followed, Watch] = {}
         self._interested: defaultdict[Tree, set[Followed]] = defaultdict(set)
         """Who selects anything in a tree."""

@@ -10,22 +10,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.events import filters
-from abserver.services.recent import Recent
+from abserver.services.recent import ENTRY, Recent
 
 if TYPE_CHECKING:
     from abserver.domain.view import View
     from abserver.events.filters import Criteria
     from abserver.services.followers import Followed
 
-KEPT = 2_000
-"""Filtered views in memory; what was dropped is made again."""
+KEPT = 8 * 1024 * 1024
+"""Octets of filtered views in memory; what was dropped is made again."""
 
 
 class Filtering:
     """Applies the filters of all followers; whoever has none costs one look."""
 
     def __init__(self) -> None:
-        self._parts: Recent[tuple[str, str], View] = Recent(KEPT)
+        self._parts: Recent[tuple[str, str], View] = Recent(KEPT, lambda view: ENTRY + len(view.content))
         self._current: dict[Followed, View] = {}
         """The whole view of each follower who has triggers, as of its last `held_to`."""
         self._told: dict[Followed, View] = {}

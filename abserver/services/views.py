@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abserver.events.contact_card import Entity, Formats, entity
-from abserver.services.recent import Recent
+from abserver.services.recent import ENTRY, Recent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from abserver.domain.view import View
     from abserver.ports import Journal
 
-KEPT_VIEWS = 20_000
-"""Views in memory; what was dropped is read from the journal again."""
-KEPT_ENTITIES = 5_000
-"""Bodies in memory; what was dropped is computed again."""
+KEPT_VIEWS = 32 * 1024 * 1024
+"""Octets of views in memory, those of some 20,000 ordinary ones; what was dropped is read from the journal again."""
+KEPT_ENTITIES = 16 * 1024 * 1024
+"""Octets of bodies in memory; what was dropped is computed again."""
 
 
 class Views:
@@ -28,8 +28,10 @@ class Views:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._views: Recent[str, View] = Recent(KEPT_VIEWS)
-        self._entities: Recent[tuple[str, str | None, Formats], Entity] = Recent(KEPT_ENTITIES)
+        self._views: Recent[str, View] = Recent(KEPT_VIEWS, lambda view: ENTRY + len(view.content))
+        self._entities: Recent[tuple[str, str | None, Formats], Entity] = Recent(
+            KEPT_ENTITIES, lambda entity: ENTRY + len(entity.body)
+        )
         self._last: tuple[View, str | None, Formats, Entity] | None = None
         """What was asked for last, and the answer: in a fan-out it is asked for again and again."""
 

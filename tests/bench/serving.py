@@ -38,7 +38,7 @@ class Served(ServerProcess):
         own = {f"{side}__{name}": value for side in ("SIP", "HTTP") for name, value in shown.items()}
         if tls:
             own["SIP__TLS"] = f"{self.tls[0]}:{self.tls[1]}"
-        super().__init__(folder, **SETTINGS, **own)
+        super().__init__(folder, {**SETTINGS, **own})
 
 
 @contextlib.contextmanager

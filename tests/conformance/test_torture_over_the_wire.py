@@ -111,7 +111,7 @@ def ipv6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
 
 def healthy(folder: Path, **settings: str) -> Iterator[ServerProcess]:
     """A server that ends in good order, with nothing in its log that tells of a fault."""
-    with ServerProcess(folder, **settings) as server:
+    with ServerProcess(folder, settings) as server:
         yield server
         assert server.stop() == 0
         assert not re.findall(r"^.*(?:Traceback| ERROR | CRITICAL ).*$", server.log, re.MULTILINE)

@@ -54,7 +54,7 @@ def lines(log: str, what: str) -> list[str]:
 def test_a_flood_from_one_source_leaves_all_others_served(tmp_path: Path, kind: socket.SocketKind) -> None:
     """RFC 5390 REQ 5."""
     share = {"OVERLOAD__SOURCE_RATE": "200", "OVERLOAD__SOURCE_BURST": "1000", "OVERLOAD__MAX_LAG": "60"}
-    with ServerProcess(tmp_path, **share) as server:
+    with ServerProcess(tmp_path, share) as server:
         with (
             Peer(server.sip, "127.0.0.3") as one,
             Peer(server.sip, "127.0.0.4") as other,
@@ -78,7 +78,7 @@ def test_while_new_subscriptions_are_refused_those_that_exist_go_on(tmp_path: Pa
     """RFC 5390 REQ 1, REQ 19: thousands ask for new subscriptions, and one device keeps its own."""
     settings = {"SIP__TRUSTED_PEERS": "127.0.0.0/8", "OVERLOAD__MAX_HANDLING": "16"}
     hosts = [f"127.0.1.{number}" for number in range(1, 20)]
-    with ServerProcess(tmp_path, **settings) as server:
+    with ServerProcess(tmp_path, settings) as server:
         server.command("user", "add", "sip:ann@example.com", "--password", "annpw")
         with Peer(server.sip, "127.0.0.3") as phone:
             answer = phone.ask(request("SUBSCRIBE", phone.local, number=0, more="Expires: 600\r\n"))

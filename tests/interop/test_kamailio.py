@@ -41,7 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("server")
     authority = str(CERTIFICATES / "edge_authority.pem")
     believed = {"SIP__TLS_CLIENT_CA": authority, "SIP__TLS_CA": authority}
-    server = ServerProcess(folder, tls=True, SIP__TRUSTED_PEERS=HOST, **believed)
+    server = ServerProcess(folder, {"SIP__TRUSTED_PEERS": HOST, **believed}, tls=True)
     server.command("user", "add", OWNER, "--password", "annpw")
     (folder / "ann.vcf").write_text(CARD)
     with server:

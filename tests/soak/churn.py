@@ -66,7 +66,8 @@ class Churn:
     """One run in a folder of its own."""
 
     def __init__(self, folder: Path, seconds: float, *, seed: int, expires: int, patient: bool = True) -> None:
-        """expires: seconds that subscriptions last. patient: wait in the end until those of silent devices are over."""
+        """expires: seconds that subscriptions last. patient: wait in the end until those of silent devices are over,
+        and have the server fill what it keeps in memory of documents, so that its growth shows what else grows."""
         self._server = ServerProcess(
             folder, SUBSCRIPTIONS__MIN_EXPIRES="5", SUBSCRIPTIONS__MAX_DEVICES="100", LOG__LEVEL="warning"
         )
@@ -96,6 +97,8 @@ class Churn:
             running.push_async_callback(self._silence)
             started = time.monotonic()
             await self._live(self._seconds / 2, kills=True)
+            if self._patient:
+                await self._owners[0].fill_memory()
             await self._live(self._seconds / 2, kills=False)
             self._figures.seconds = time.monotonic() - started
             await self._rest()

@@ -21,7 +21,9 @@ from abserver.services.watching import Watching
 from abserver.sip.transport import Address
 from tests.support.documents import allow, block, card, confirm, polite_block, rules
 from xcap.client import AsyncXcapClient
-from xcap.core.uri import DocumentKey
+from xcap.core.source import ELEMENT_OCTETS, REMEMBERED_OCTETS
+from xcap.core.uri import DocumentKey, ResourceUri
+from xcap.core.usages import resource_lists
 
 if TYPE_CHECKING:
     import random
@@ -50,6 +52,8 @@ DECISIONS: Sequence[Callable[[Watcher], bytes]] = (
     polite_block,
     block,
 )
+ENTRIES = 1000
+LISTS = "urn:ietf:params:xml:ns:resource-lists"
 AGAIN = 0.3
 """Seconds until a request that met no server is repeated."""
 
@@ -72,6 +76,17 @@ class OwnerAtWork:
     async def begin(self) -> None:
         await self._put(CONTACT_CARD.auid, CONTACT_CARD.media_type, self._card)
         await self._put(CARD_RULES.auid, CARD_RULES.media_type, self._rules)
+
+    async def fill_memory(self) -> None:
+        """Have the server know as many documents as it keeps in memory, so that whatever grows from now on is not that.
+
+        For an element of a document, all of it is scanned and remembered.
+        """
+        auid, entries = resource_lists.AUID, "".join(f'<entry uri="sip:{n}@example.com"/>' for n in range(ENTRIES))
+        for number in range(REMEMBERED_OCTETS // (ELEMENT_OCTETS * ENTRIES) + 1):
+            content = f'<resource-lists xmlns="{LISTS}"><list name="{number}">{entries}</list></resource-lists>'
+            await self._put(auid, resource_lists.RESOURCE_LISTS.media_type, content.encode())
+            await self._client.get(ResourceUri(DocumentKey(auid, self.owner, "index"), "resource-lists/list/entry[1]"))
 
     async def edit(self, dice: random.Random) -> None:
         """Change the card; as often as not in a way that most must not see."""

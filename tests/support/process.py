@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -24,9 +25,17 @@ LIMIT = 60.0
 class ServerProcess:
     """`abserver serve` in a folder; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, *, also_at: Sequence[str] = (), tls: bool = False, **settings: str) -> None:
-        """also_at: more hosts to listen at for SIP, on the same port. tls: have a listener for it too, `sips`.
-        settings: more of the configuration, by the names that the environment has without `ABSERVER_`."""
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        *,
+        also_at: Sequence[str] = (),
+        tls: bool = False,
+        **more: str,
+    ) -> None:
+        """settings, more: of the configuration, by the names that the environment has without `ABSERVER_`.
+        also_at: more hosts to listen at for SIP, on the same port. tls: have a listener for it too, `sips`."""
         self.folder = folder
         self.sip = ("127.0.0.1", free_port())
         self.http = ("127.0.0.1", free_port())
@@ -41,6 +50,7 @@ class ServerProcess:
             "STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
             **(self._secured() if tls else {}),
             **settings,
+            **more,
         }
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("ABSERVER_")},
