@@ -15,6 +15,7 @@ answers (RFC 6665 §4.1.2.2), and a proxy that sees 503 stops using the whole se
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import logging
 import math
@@ -48,6 +49,9 @@ NOBODY = TrustedPeers()
 OFFERED = (Algorithm.MD5, Algorithm.SHA256)
 """One challenge each, in this order (RFC 8760 §2.3). Clients that look at the first alone are older ones: hence MD5."""
 
+
+REMEMBERED = 16_384
+"""Asserted identities of which it is at hand who they are."""
 
 REFUSAL_TIME = 0.1
 """Seconds after which a failed login is answered: more than any look-up takes, so that the time tells nothing."""
@@ -85,6 +89,8 @@ class Authenticator:
         self.trusts = trusts
         """Whether the peer of a flow is of our trust domain."""
         self._identities = identities
+        self._asserted_by = functools.lru_cache(REMEMBERED)(self._read_asserted)
+        """Whom a P-Asserted-Identity names: the same few ask again and again."""
         self._offered = tuple(offered)
         self._qops = tuple(qops)
         self._throttle = throttle or Throttle()
@@ -130,14 +136,20 @@ class Authenticator:
         identity: of a SIP and a tel URI, which name the same user (RFC 3325 §9.1), the SIP one. Who is nobody to the
         peers, by an identity or a From of theirs without one, is nobody to us (RFC 3323 §4.1.1.3).
         """
-        served = ServedUser.of(request.headers)
-        if served is not None and served.session_case is SessionCase.ORIGINATING:
-            return self._watcher(served.uri)
-        uris = asserted_identities(request.headers)
-        if uris:
-            return self._watcher(next((uri for uri in uris if _scheme(uri) in ("sip", "sips")), uris[0]))
+        rows = request.headers.rows()
+        if "P-Served-User" in rows:
+            served = ServedUser.of(request.headers)
+            if served is not None and served.session_case is SessionCase.ORIGINATING:
+                return self._watcher(served.uri)
+        asserted = ", ".join(row for row in rows.get("P-Asserted-Identity", ()) if row)
+        if asserted:
+            return self._asserted_by(asserted)
         nobody = "Authorization" not in request.headers and _is_anonymous(request.from_.uri)
         return ANONYMOUS if nobody else None
+
+    def _read_asserted(self, value: str) -> Watcher:
+        uris = asserted_identities(value)
+        return self._watcher(next((uri for uri in uris if _scheme(uri) in ("sip", "sips")), uris[0]))
 
     def _watcher(self, uri: str) -> Watcher:
         try:

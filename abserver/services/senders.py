@@ -39,16 +39,19 @@ def sender_of(request: Request, identity: Watcher, *, trusted: bool) -> Sender |
 
     trusted: whether it comes from a peer of our trust domain. Raises SipSyntaxError.
     """
-    privacy = request.headers.get_all("Privacy")
+    rows = request.headers.rows()
     private = False
-    if privacy:
-        asked, unknown = read_privacy(privacy)
+    if "Privacy" in rows:
+        asked, unknown = read_privacy(rows["Privacy"])
         if unknown and Privacy.CRITICAL in asked:  # RFC 3323 §5
             return make_response(request, 500, reason=f"Privacy Not Supported: {', '.join(unknown)}")
         private = bool(asked & WHO_ASKS)
     if not trusted:
         return Sender(identity, request.uri, private)
-    served = ServedUser.of(request.headers)
-    terminating = served is not None and served.session_case is SessionCase.TERMINATING
-    resource = served.uri if served is not None and terminating else request.uri
-    return Sender(identity, resource, private, ChargingVector.of(request.headers))
+    resource = request.uri
+    if "P-Served-User" in rows:
+        served = ServedUser.of(request.headers)
+        if served is not None and served.session_case is SessionCase.TERMINATING:
+            resource = served.uri
+    charging = ChargingVector.of(request.headers) if "P-Charging-Vector" in rows else None
+    return Sender(identity, resource, private, charging)

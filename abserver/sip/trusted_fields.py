@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from abserver.sip.errors import SipSyntaxError
-from abserver.sip.grammar import is_token, parse_params
+from abserver.sip.grammar import is_token, parse_params, split_list
 from abserver.sip.headers import NameAddr
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from abserver.sip.message import Headers
 
 
-def asserted_identities(headers: Headers) -> Sequence[str]:
-    """The URIs of P-Asserted-Identity, in their order (RFC 3325 §9.1). Raises SipSyntaxError."""
-    return [NameAddr.parse(element).uri for element in headers.elements("P-Asserted-Identity")]
+def asserted_identities(value: str) -> Sequence[str]:
+    """The URIs of a P-Asserted-Identity, in their order (RFC 3325 §9.1). Raises SipSyntaxError."""
+    return [NameAddr.parse(element).uri for element in split_list(value)]
 
 
 class SessionCase(enum.Enum):

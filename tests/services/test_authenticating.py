@@ -189,6 +189,13 @@ async def test_nobody_elses_word_counts_rfc3325_9_1() -> None:
     await bench.challenged(request, PROXY)
 
 
+async def test_identities_may_stand_in_rows_of_their_own_rfc3261_7_3_1() -> None:
+    request = subscribe(P_Asserted_Identity="<tel:+15550100>")
+    for row in ("", f"<{BOB}>"):
+        request.headers.add("P-Asserted-Identity", row)
+    assert await Bench().authenticator.identify(request, PROXY) == BOB
+
+
 @pytest.mark.parametrize(
     ("value", "identity"),
     [
