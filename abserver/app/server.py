@@ -225,11 +225,12 @@ def schemes(settings: Settings) -> tuple[str, ...]:
 def own_hosts(settings: Settings) -> frozenset[str] | None:
     """The hosts that a Request-URI for us may name: our domains and listeners; None if we listen everywhere."""
     sip = settings.sip
-    web = (settings.http.listen,) if sip.websocket_path else ()
-    listeners = [each.host for each in (*sip.udp, *sip.tcp, *sip.tls, *web)]
-    if any(ipaddress.ip_address(each).is_unspecified for each in listeners):
+    listeners = (*sip.udp, *sip.tcp, *sip.tls)
+    bound = [each.address.host for each in listeners] + ([settings.http.listen.host] if sip.websocket_path else [])
+    if any(ipaddress.ip_address(each).is_unspecified for each in bound):
         return None
-    return frozenset({*(each.strip("[]") for each in settings.server.domains), *listeners})
+    advertised = [each.advertised.host for each in listeners if each.advertised]
+    return frozenset({*(each.strip("[]") for each in settings.server.domains), *bound, *advertised})
 
 
 def contact_card_package(settings: Settings) -> EventPackage:

@@ -93,7 +93,7 @@ def _configured(settings: Settings, transport: SipTransport) -> str:
         raise CommandError(
             f"the configuration has no {transport.value} listener", "Choose the other --transport, or name the --server"
         )
-    return common.reachable(listeners[0])
+    return common.reachable(listeners[0].address)
 
 
 def _target(server: str) -> Address:

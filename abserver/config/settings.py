@@ -21,13 +21,14 @@ from abserver.config.values import (
     File,
     Ioi,
     Levels,
-    Listener,
+    ListenAddress,
     Listeners,
     Networks,
     Origins,
     Qops,
     Realm,
     RootUri,
+    SipListeners,
     StorageUrl,
     UrlPath,
     UserAliases,
@@ -36,7 +37,7 @@ from abserver.config.values import (
 )
 from abserver.domain.card import DEFAULT_LEVELS
 from abserver.domain.identity import Identities
-from abserver.sip.transport import Address
+from abserver.sip.transport import Address, Listener
 from xcap.core.digest import Algorithm, Qop
 
 if TYPE_CHECKING:
@@ -96,14 +97,16 @@ class ServerSettings(_Section):
 class SipSettings(_Section):
     """SIP listeners and the peers in front of them (RFC 3261)."""
 
-    udp: Listeners = (Address("127.0.0.1", 5060),)
-    """Addresses to listen at over UDP, each `host:port` with a numeric host."""
+    udp: SipListeners = (Listener(Address("127.0.0.1", 5060)),)
+    """Addresses to listen at over UDP, each `host:port` with a numeric host. Behind a NAT or in a container add what
+    others are to send to, `10.0.0.1:5060 advertise 203.0.113.7:5060`: a numeric host or a name, without a port the
+    same. Via and Contact name it."""
 
-    tcp: Listeners = (Address("127.0.0.1", 5060),)
+    tcp: SipListeners = (Listener(Address("127.0.0.1", 5060)),)
     """Addresses to listen at over TCP. Keep one beside each UDP address: a message above 1300 bytes has to leave by
     TCP (RFC 3261 §18.1.1)."""
 
-    tls: Listeners = ()
+    tls: SipListeners = ()
     """Addresses to listen at over TLS, 1.2 or newer, usually with port 5061. Requests to `sips:` URIs and to
     `;transport=tls` leave by TLS too, if there is such a listener. They need `tls_certificate`."""
 
@@ -153,7 +156,7 @@ class SipSettings(_Section):
 
     @field_validator("tls")
     @classmethod
-    def _some_transport(cls, tls: tuple[Address, ...], info: ValidationInfo) -> tuple[Address, ...]:
+    def _some_transport(cls, tls: tuple[Listener, ...], info: ValidationInfo) -> tuple[Listener, ...]:
         if not tls and info.data.get("udp") == () and info.data.get("tcp") == ():
             raise ValueError("none of udp, tcp and tls has an address, so no SIP could arrive; give one a host:port")
         return tls
@@ -181,7 +184,7 @@ class SipSettings(_Section):
 class HttpSettings(_Section):
     """The HTTP listener, which serves XCAP (RFC 4825)."""
 
-    listen: Listener = Address("127.0.0.1", 8080)
+    listen: ListenAddress = Address("127.0.0.1", 8080)
     """Address to listen at, `host:port` with a numeric host."""
 
     xcap_root: XcapRoot = "/xcap-root"

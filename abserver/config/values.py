@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from abserver.domain.identity import Aor, InvalidAor, parse_aor
 from abserver.sip.grammar import is_token
-from abserver.sip.transport import Address
+from abserver.sip.transport import Address, Listener
 from xcap.core.digest import Qop
 from xcap.values import (
     Algorithms,
@@ -39,13 +39,14 @@ __all__ = [
     "File",
     "Ioi",
     "Levels",
-    "Listener",
+    "ListenAddress",
     "Listeners",
     "Networks",
     "Origins",
     "Qops",
     "Realm",
     "RootUri",
+    "SipListeners",
     "StorageUrl",
     "UrlPath",
     "UserAliases",
@@ -54,6 +55,8 @@ __all__ = [
     "parse_root_uri",
 ]
 
+_HOST_PORT = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{1,5}))?")
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - to be refused
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _AUID = re.compile(r"[^\s/=,?#%]+")
 _SOME_USER = "sip:alice@example.com"
@@ -80,6 +83,28 @@ def parse_origin(value: object) -> str:
     if not _ORIGIN.fullmatch(str(value)):
         raise ValueError(f"{value!r} is no origin; write it like 'https://example.com', without a slash at its end")
     return str(value).lower()
+
+
+def parse_listener(value: object) -> Listener:
+    """Where to listen, from `host:port` or `host:port advertise host:port`; without its port, what is advertised has
+    the one that is listened at."""
+    if isinstance(value, Listener):
+        return value
+    address, word, told = str(value).partition(" advertise ")
+    return Listener(parse_address(address.strip()), _advertised(told.strip()) if word else None)
+
+
+def _advertised(text: str) -> Address:
+    match = _HOST_PORT.fullmatch(text)
+    try:
+        host, port = parse_domain(match[1]).strip("[]") if match else "", int((match and match[2]) or 0)
+    except ValueError:
+        host, port = "", 0
+    if not host or port > 65535 or host in _ANY_HOST:
+        raise ValueError(
+            f"{text!r} is nothing to advertise; write a host that others reach, '203.0.113.7:5060' or 'sip.example.com'"
+        )
+    return Address(host, port)
 
 
 def parse_storage_url(value: object) -> str:
@@ -170,8 +195,18 @@ def _each_once(listeners: tuple[Address, ...]) -> tuple[Address, ...]:
     return listeners
 
 
-Listener = Annotated[Address, PlainValidator(parse_address)]
-Listeners = Annotated[tuple[Listener, ...], BeforeValidator(split), AfterValidator(_each_once)]
+def _heard_once(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
+    _each_once(tuple(each.address for each in listeners))
+    return listeners
+
+
+ListenAddress = Annotated[Address, PlainValidator(parse_address)]
+Listeners = Annotated[tuple[ListenAddress, ...], BeforeValidator(split), AfterValidator(_each_once)]
+SipListeners = Annotated[
+    tuple[Annotated[Listener, PlainValidator(parse_listener)], ...],
+    BeforeValidator(split),
+    AfterValidator(_heard_once),
+]
 UrlPath = Annotated[str, PlainValidator(parse_path)]
 Origins = Annotated[tuple[Annotated[str, PlainValidator(parse_origin)], ...], BeforeValidator(split)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]

@@ -20,6 +20,8 @@ from abserver.sip.transport import Address, Flow, Transport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from abserver.net.listeners import Place
+
 log = logging.getLogger(__name__)
 
 
@@ -191,9 +193,9 @@ class Connection(asyncio.Protocol):
     """One connection: messages out, and the clock that cuts it. How messages come out of its bytes is its kind's."""
 
     def __init__(
-        self, connections: Connections, transport: Transport, *, accepted: bool, local_port: int | None = None
+        self, connections: Connections, transport: Transport, *, accepted: bool, place: Place | None = None
     ) -> None:
-        """local_port: where we listen, if that is not the port of this end."""
+        """place: what the listener is called; None where that is this end's address."""
         self.flow: Flow | None = None
         self.transport = transport
         self.accepted = accepted
@@ -202,7 +204,7 @@ class Connection(asyncio.Protocol):
         self.alias: Address | None = None
         """The address that the peer advertises, if it wants this connection used for requests to there (RFC 5923)."""
         self._connections = connections
-        self._local_port = local_port
+        self._place = place
         self._loop = asyncio.get_running_loop()
         self._socket: asyncio.Transport | None = None
         self._heard = self._loop.time()
@@ -237,7 +239,7 @@ class Connection(asyncio.Protocol):
         if not (peer and name):  # gone before it came
             transport.abort()
             return
-        local = Address(name[0], name[1] if self._local_port is None else self._local_port)
+        local = Address(name[0], name[1]) if self._place is None else self._place.seen_as(name[0])
         self.flow = self._connections.opened(self, local, Address(peer[0], peer[1]))
         if self.flow is None:
             transport.abort()

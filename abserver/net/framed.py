@@ -11,6 +11,7 @@ from abserver.net.connections import Connection, Connections
 from abserver.sip.codec import PONG_BYTES, KeepAlive, StreamFramer
 
 if TYPE_CHECKING:
+    from abserver.net.listeners import Place
     from abserver.sip.transport import Flow, Transport
 
 
@@ -18,9 +19,9 @@ class StreamConnection(Connection):
     """One connection of these: frames in."""
 
     def __init__(
-        self, connections: Connections, transport: Transport, *, accepted: bool, local_port: int | None = None
+        self, connections: Connections, transport: Transport, *, accepted: bool, place: Place | None = None
     ) -> None:
-        super().__init__(connections, transport, accepted=accepted, local_port=local_port)
+        super().__init__(connections, transport, accepted=accepted, place=place)
         self._framer = StreamFramer()
 
     def take(self, data: bytes, flow: Flow) -> bool:

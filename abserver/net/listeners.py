@@ -12,9 +12,10 @@ import errno
 import ipaddress
 import os
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abserver.sip.transport import Address, Transport
+from abserver.sip.transport import Address, Listener, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,27 +80,67 @@ def _bound(kind: socket.SocketKind, listener: Address) -> socket.socket:
     return sock
 
 
-def bind_sip(
-    udp: Sequence[Address], tcp: Sequence[Address], tls: Sequence[Address] = ()
-) -> list[tuple[Transport, socket.socket]]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What peers are to call a listener of ours."""
+
+    port: int
+    advertised: Address | None = None
+
+    def seen_as(self, host: str) -> Address:
+        """Its address for a peer that reached us, or is reached, at this address of the machine."""
+        return self.advertised or Address(host, self.port)
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A listener that is had."""
+
+    transport: Transport
+    sock: socket.socket
+    advertised: Address | None
+
+    @classmethod
+    def of(cls, transport: Transport, sock: socket.socket, listener: Listener) -> Bound:
+        """With the port that it got in place of port 0."""
+        told = listener.advertised
+        if told is not None and told.port == 0:
+            told = Address(told.host, bound_address(sock).port)
+        return cls(transport, sock, told)
+
+    @property
+    def address(self) -> Address:
+        """Where it is bound."""
+        return bound_address(self.sock)
+
+    @property
+    def place(self) -> Place:
+        """What peers are to call it."""
+        return Place(self.address.port, self.advertised)
+
+
+def bind_sip(udp: Sequence[Listener], tcp: Sequence[Listener], tls: Sequence[Listener] = ()) -> list[Bound]:
     """Bind all listeners or none, in the order UDP, TCP, TLS; UDP and TCP on port 0 of one host share a port.
 
     Raises PortTaken, ListenerError.
     """
     with contextlib.ExitStack() as opened:
-        bound: list[tuple[Transport, socket.socket]] = []
-        streams: list[tuple[Transport, socket.socket]] = []
+        bound: list[Bound] = []
+        streams: list[Bound] = []
         singles = list(tcp)
         for listener in udp:
-            if listener.port == 0 and listener in singles:
-                singles.remove(listener)
-                datagram, stream = _pair(listener.host)
-                streams.append((Transport.TCP, opened.enter_context(stream)))
+            twin = next((each for each in singles if each.address == listener.address), None)
+            if listener.address.port == 0 and twin is not None:
+                singles.remove(twin)
+                datagram, stream = _pair(listener.address.host)
+                streams.append(Bound.of(Transport.TCP, opened.enter_context(stream), twin))
             else:
-                datagram = bind(socket.SOCK_DGRAM, listener)
-            bound.append((Transport.UDP, opened.enter_context(datagram)))
+                datagram = bind(socket.SOCK_DGRAM, listener.address)
+            bound.append(Bound.of(Transport.UDP, opened.enter_context(datagram), listener))
         for transport, listeners in ((Transport.TCP, singles), (Transport.TLS, tls)):
-            streams += [(transport, opened.enter_context(_bind(transport, listener))) for listener in listeners]
+            for listener in listeners:
+                stream = opened.enter_context(_bind(transport, listener.address))
+                streams.append(Bound.of(transport, stream, listener))
         opened.pop_all()
         return [*bound, *streams]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abserver.net.connections import Connections, StreamLimits
-from abserver.net.listeners import bind_sip, bound_address
+from abserver.net.listeners import bind_sip
 from abserver.net.load import LoadMeter
 from abserver.net.scans import SUSPECT, Scans
 from abserver.net.stream import StreamShell
@@ -29,7 +29,7 @@ from abserver.sip.locating import default_port
 from abserver.sip.message import Request
 from abserver.sip.outgoing import Outgoing
 from abserver.sip.trace import Direction, TracedMessage, Tracer
-from abserver.sip.transport import Address, Flow, Transport
+from abserver.sip.transport import Address, Flow, Listener, Transport
 from abserver.sip.uas import Capabilities, inspect, make_response
 
 if TYPE_CHECKING:
@@ -62,9 +62,15 @@ class Listening:
 
     transport: Transport
     address: Address
+    advertised: Address | None = None
+    """What peers are to call it, if not by its address."""
 
     def __str__(self) -> str:
-        return f"{self.transport.value.lower()} {self.address}"
+        return f"{self.transport.value.lower()} {Listener(self.address, self.advertised)}"
+
+
+def _listeners(wanted: Iterable[Address | Listener]) -> list[Listener]:
+    return [each if isinstance(each, Listener) else Listener(each) for each in wanted]
 
 
 class SipDriver:
@@ -75,9 +81,9 @@ class SipDriver:
         handler: RequestHandler,
         capabilities: Capabilities,
         *,
-        udp: Sequence[Address] = (),
-        tcp: Sequence[Address] = (),
-        tls: Sequence[Address] = (),
+        udp: Sequence[Address | Listener] = (),
+        tcp: Sequence[Address | Listener] = (),
+        tls: Sequence[Address | Listener] = (),
         security: Security | None = None,
         tracer: Tracer | None = None,
         limits: StreamLimits | None = None,
@@ -86,7 +92,8 @@ class SipDriver:
         waiting: Callable[[], int] = lambda: 0,
     ) -> None:
         """handler: takes requests that passed `inspect` with these capabilities.
-        udp, tcp, tls: where to listen; a wildcard host is every address of its family.
+        udp, tcp, tls: where to listen; a wildcard host is every address of its family. Those that are advertised by
+        another address are a Listener.
         security: what TLS needs; None where there is no TLS.
         name_servers: of the DNS, to find hosts by their names; empty for the system's.
         tracer: told of each message in and out, in their order; None costs nothing.
@@ -95,7 +102,7 @@ class SipDriver:
         """
         self._handler = handler
         self._capabilities = capabilities
-        self._listen = (udp, tcp, tls)
+        self._listen = (_listeners(udp), _listeners(tcp), _listeners(tls))
         self._tracer = tracer
         self._gate = gate
         self._endpoint = Endpoint(allow=capabilities.methods, gate=gate)
@@ -122,15 +129,17 @@ class SipDriver:
         """Bind and listen. Raises PortTaken, ListenerError; then nothing is bound."""
         self._loop = asyncio.get_running_loop()
         bound = bind_sip(*self._listen)
-        for transport, sock in bound:
-            if transport is Transport.UDP:
-                shell = UdpSocket(sock, received=self._received, failed=self._flow_failed)
+        for each in bound:
+            if each.transport is Transport.UDP:
+                shell = UdpSocket(
+                    each.sock, received=self._received, failed=self._flow_failed, advertised=each.advertised
+                )
                 self._ways.add_datagrams(shell)
                 shell.start(self._loop)
             else:
-                self._ways.add_listener(transport, bound_address(sock))
-                await self._streams.listen(sock, transport)
-        self.ready = tuple(Listening(transport, bound_address(sock)) for transport, sock in bound)
+                self._ways.add_listener(each.transport, each.address, each.place)
+                await self._streams.listen(each.sock, each.transport, advertised=each.advertised)
+        self.ready = tuple(Listening(each.transport, each.address, each.advertised) for each in bound)
         if self._meter is not None:
             self._meter.start(self._loop)
 
@@ -214,7 +223,7 @@ class SipDriver:
         if flow.connection:
             if not self._connections.send(data, flow):
                 self._loop.call_soon(self._flow_failed, flow)
-        elif (datagrams := self._ways.datagrams_at(flow.local)) is not None:
+        elif (datagrams := self._ways.datagrams_of(flow)) is not None:
             datagrams.send(data, flow)
 
     def _transmit_anew(self, effect: TransmitAnew) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from abserver.net.connections import Connections
+    from abserver.net.listeners import Place
     from abserver.sip.transport import Flow
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,11 @@ class TlsConnection(StreamConnection):
         security: Security,
         *,
         accepted: bool,
-        local_port: int,
+        place: Place,
         server: str | None = None,
     ) -> None:
         """server: the identity that the peer has to prove, in its normal form; None where the peer opened it."""
-        super().__init__(connections, Transport.TLS, accepted=accepted, local_port=local_port)
+        super().__init__(connections, Transport.TLS, accepted=accepted, place=place)
         self._server = server
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = security.server if accepted else security.client

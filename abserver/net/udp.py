@@ -20,7 +20,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from abserver.net.listeners import bound_address, source_towards
+from abserver.net.listeners import Place, bound_address, source_towards
 from abserver.sip import stun
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -117,12 +117,19 @@ class UdpSocket:
     """A bound socket: `received` gets each datagram with its flow, `failed` each flow that ICMP calls unreachable."""
 
     def __init__(
-        self, sock: socket.socket, *, received: Callable[[bytes, Flow], None], failed: Callable[[Flow], None]
+        self,
+        sock: socket.socket,
+        *,
+        received: Callable[[bytes, Flow], None],
+        failed: Callable[[Flow], None],
+        advertised: Address | None = None,
     ) -> None:
+        """advertised: what peers are to call it, if not by its address."""
         self._sock = sock
         self._received = received
         self._failed = failed
         self.address = bound_address(sock)
+        self.advertised = advertised
         self._flows: dict[tuple[Any, ...], Flow] = {}
         self._queue: deque[tuple[bytes, Address]] = deque()
         self._queued = 0
@@ -138,6 +145,11 @@ class UdpSocket:
         self._readiness: _Readiness | None = None
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, KERNEL_BUFFER)
+
+    @property
+    def place(self) -> Place:
+        """What peers are to call it."""
+        return Place(self.address.port, self.advertised)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to take datagrams."""
@@ -265,7 +277,7 @@ class UdpSocket:
         if len(self._flows) >= MAX_FLOWS:
             self._flows.clear()
         remote = Address(peer[0], peer[1])
-        flow = Flow(Transport.UDP, source_towards(remote, self.address), remote)
+        flow = Flow(Transport.UDP, self.advertised or source_towards(remote, self.address), remote)
         self._flows[peer] = flow
         return flow
 

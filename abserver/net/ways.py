@@ -13,12 +13,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from abserver.net.listeners import is_wildcard, source_towards
+from abserver.net.listeners import Place, is_wildcard, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
 from abserver.net.tls import reason_of
 from abserver.net.trails import FailedHops, Trail
 from abserver.ports import SendFailure
 from abserver.sip.identities import identity_of
+from abserver.sip.locating import default_port
 from abserver.sip.outgoing import ON_FLOW
 from abserver.sip.routing import is_large
 from abserver.sip.transport import Address, Flow, Transport
@@ -64,7 +65,7 @@ class Ways:
         self._datagrams: list[UdpSocket] = []
         self._at: dict[Address, UdpSocket | None] = {}
         """Answers of `datagrams_at`; as many as this machine has addresses."""
-        self._listeners: list[tuple[Transport, Address]] = []
+        self._listeners: list[tuple[Transport, Address, Place]] = []
         self._known: dict[tuple[str, Address | None], Flow] = {}
         """UDP flows by next hop and our address that the peer spoke to."""
         self._connecting: dict[tuple[Address, str | None], list[tuple[Flow | None, Found]]] = {}
@@ -77,9 +78,9 @@ class Ways:
         """A UDP socket of ours."""
         self._datagrams.append(datagrams)
 
-    def add_listener(self, transport: Transport, address: Address) -> None:
-        """A stream listener of ours."""
-        self._listeners.append((transport, address))
+    def add_listener(self, transport: Transport, address: Address, place: Place) -> None:
+        """A stream listener of ours: where it is bound, and what peers call it."""
+        self._listeners.append((transport, address, place))
 
     def close(self) -> None:
         """Close the UDP sockets."""
@@ -123,7 +124,7 @@ class Ways:
 
     def _pinned(self, flow: Flow | None) -> Flow | None:
         """The flow itself, if it is one of datagrams: a connection that lives is `known`."""
-        if flow is None or flow.transport is not Transport.UDP or self.datagrams_at(flow.local) is None:
+        if flow is None or flow.transport is not Transport.UDP or self.datagrams_of(flow) is None:
             return None
         return flow
 
@@ -197,8 +198,8 @@ class Ways:
         flow: Flow | None = None
         transport = Transport.TLS if server else Transport.TCP
         try:
-            port = self._port_for_answers(transport, remote)
-            flow = await self._streams.connect(remote, local_port=port, server=server)
+            place = self._place_for_answers(transport, remote)
+            flow = await self._streams.connect(remote, place=place, server=server)
         except OSError as error:
             facts = {"remote": str(remote), "server": server, "why": reason_of(error)}
             log.info("no %s connection", transport.value, extra=facts)
@@ -225,18 +226,21 @@ class Ways:
 
     # -- our sockets ------------------------------------------------------------------------------------------------
 
-    def datagrams_at(self, local: Address) -> UdpSocket | None:
-        """The UDP socket that is `local` to its peers."""
+    def datagrams_of(self, flow: Flow) -> UdpSocket | None:
+        """The UDP socket of a flow: the one that is its `local` to the peer."""
         try:
-            return self._at[local]
+            return self._at[flow.local]
         except KeyError:
-            fitting = (each for each in self._datagrams if _is_at(each.address, local))
-            return self._at.setdefault(local, next(fitting, None))
+            local = flow.local
+            fitting = [each for each in self._datagrams if each.advertised == local or _is_at(each.address, local)]
+            if len(fitting) > 1:  # they are advertised by one name, which has addresses of both families
+                return next((each for each in fitting if _same_family(each.address, flow.remote)), fitting[0])
+            return self._at.setdefault(local, fitting[0] if fitting else None)
 
     def _datagrams_towards(self, remote: Address, came_on: Flow | None) -> UdpSocket | None:
         """The UDP socket to reach a peer by: the one that the peer spoke to, else one on the way to it."""
         if came_on is not None and came_on.transport is Transport.UDP:
-            datagrams = self.datagrams_at(came_on.local)
+            datagrams = self.datagrams_of(came_on)
             if datagrams is not None and _same_family(datagrams.address, remote):
                 return datagrams
         fitting = [each for each in self._datagrams if _same_family(each.address, remote)]
@@ -255,19 +259,20 @@ class Ways:
 
     def _reaches(self, remote: Address) -> bool:
         """Whether we have a listener of that address family."""
-        return any(_same_family(address, remote) for _, address in self._addresses())
+        return any(_same_family(address, remote) for _, address, _ in self._places())
 
-    def _port_for_answers(self, transport: Transport, remote: Address) -> int:
-        """The port of our sent-by on a connection we open: where we listen for that transport, else for UDP."""
-        fitting = [(each, address.port) for each, address in self._addresses() if _same_family(address, remote)]
+    def _place_for_answers(self, transport: Transport, remote: Address) -> Place:
+        """What our sent-by names on a connection we open: where we listen for that transport, else for UDP."""
+        fitting = [(each, place) for each, address, place in self._places() if _same_family(address, remote)]
         for wanted in (transport, Transport.UDP):
-            for each, port in fitting:
+            for each, place in fitting:
                 if each is wanted:
-                    return port
-        return 5061 if transport is Transport.TLS else 5060
+                    return place
+        return Place(default_port(transport))
 
-    def _addresses(self) -> list[tuple[Transport, Address]]:
-        return [*self._listeners, *((Transport.UDP, each.address) for each in self._datagrams)]
+    def _places(self) -> list[tuple[Transport, Address, Place]]:
+        datagrams = ((Transport.UDP, each.address, each.place) for each in self._datagrams)
+        return [*self._listeners, *datagrams]
 
 
 def _same_family(one: Address, other: Address) -> bool:

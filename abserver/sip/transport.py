@@ -32,7 +32,8 @@ WEBSOCKETS = (Transport.WS, Transport.WSS)
 
 
 class Address(NamedTuple):
-    """A numeric host, IPv6 without brackets, and a port."""
+    """A host, IPv6 without brackets, and a port. The host is numeric, but for those of ours that are advertised by a
+    name."""
 
     host: str
     port: int
@@ -41,13 +42,25 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Listener(NamedTuple):
+    """Where to listen, and where peers are to send if that is elsewhere: behind a NAT, in a container."""
+
+    address: Address
+    advertised: Address | None = None
+    """With port 0 it is the port that is listened at."""
+
+    def __str__(self) -> str:
+        return str(self.address) if self.advertised is None else f"{self.address} advertise {self.advertised}"
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """A path on which messages come and go: one UDP socket and peer, or one connection."""
 
     transport: Transport
     local: Address
-    """Our listener's address as peers are to use it: the sent-by of our Via, the host of our Contact."""
+    """Our listener's address as peers are to use it, the advertised one if there is one: the sent-by of our Via, the
+    host of our Contact."""
     remote: Address
     connection: int = 0
     """The shell's number for the connection, never used again in its life; 0 for UDP."""

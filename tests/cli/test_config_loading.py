@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from abserver.config import ConfigError, Settings, load
-from abserver.sip.transport import Address
+from abserver.sip.transport import Address, Listener
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_without_a_file_the_server_listens_on_loopback_only() -> None:
     settings = load(None)
-    assert settings.sip.udp == settings.sip.tcp == (Address("127.0.0.1", 5060),)
+    assert settings.sip.udp == settings.sip.tcp == (Listener(Address("127.0.0.1", 5060)),)
     assert settings.http.listen == Address("127.0.0.1", 8080)
     assert settings.http.xcap_root == "/xcap-root"
     assert settings.sip.trusted_peers == settings.http.trusted_peers == ()
@@ -47,8 +47,8 @@ def test_the_environment_overrides_the_file_key_by_key(file: Path, monkeypatch: 
     monkeypatch.setenv("ABSERVER_SIP__UDP", "127.0.0.1:3, [::1]:4")
     monkeypatch.setenv("abserver_subscriptions__max_expires", "7200")
     settings = load(file)
-    assert settings.sip.udp == (Address("127.0.0.1", 3), Address("::1", 4))
-    assert settings.sip.tcp == (Address("127.0.0.1", 2),)
+    assert settings.sip.udp == (Listener(Address("127.0.0.1", 3)), Listener(Address("::1", 4)))
+    assert settings.sip.tcp == (Listener(Address("127.0.0.1", 2)),)
     assert settings.subscriptions.max_expires == 7200
     assert settings.log.level.value == "error"
 
@@ -121,7 +121,7 @@ def test_a_section_that_is_a_value_lists_its_keys(file: Path, monkeypatch: pytes
     monkeypatch.setenv("ABSERVER_AUTH", "example.com")
     assert _problems(file) == [
         "environment ABSERVER_AUTH: auth: is a section, not a value; set one of its keys: realm, "
-        "sip_algorithms, http_algorithms, user_failures, source_failures, longest_wait, trusted_users",
+        "sip_algorithms, sip_qops, http_algorithms, user_failures, source_failures, longest_wait, trusted_users",
         f"{file}: log: is a section, not a value; set one of its keys: level, access",
     ]
 
@@ -144,6 +144,11 @@ def test_variables_which_container_platforms_set_for_a_service_of_our_name_are_n
     [
         ("[server]\ndomains = []", "server.domains: the list is empty"),
         ("[sip]\nudp = []\ntcp = []", "sip.tls: none of udp, tcp and tls has an address"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertise']", "sip.udp: '10.0.0.1:5060 advertise' has no port"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertise a:70000']", "sip.udp: 'a:70000' is nothing to advertise"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertise 0.0.0.0']", "sip.udp: '0.0.0.0' is nothing to advertise"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertise 2001:db8::1']", "sip.udp: '2001:db8::1' is nothing to advertise"),
+        ("[sip]\nudp = ['10.0.0.1:5060', '10.0.0.1:5060 advertise a.b']", "sip.udp: '10.0.0.1:5060' is listed twice"),
         ("[sip]\ntls = ['127.0.0.1:5061']", "sip.tls_certificate: there are listeners for TLS and no certificate"),
         ("[sip]\ntrusted_names = ['a.example']", "sip.trusted_names: nobody is asked for a certificate"),
         ("[sip]\ntls_key = 'x.pem'", "sip.tls_key: there is a key and no certificate"),
@@ -189,3 +194,22 @@ def test_a_name_for_a_usage_that_is_none_is_a_problem(file: Path) -> None:
         f"{file}: http.auid_aliases: the alias com.example.card is for org.abserver.contact-crad, which is no "
         "application usage"
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("203.0.113.7:5070", "203.0.113.7", 5070),
+        ("203.0.113.7", "203.0.113.7", 0),
+        ("SIP.Example.com", "sip.example.com", 0),
+        ("[2001:DB8::7]:5070", "2001:db8::7", 5070),
+        ("[2001:db8::7]", "2001:db8::7", 0),
+    ],
+)
+def test_a_listener_may_advertise_another_address(
+    monkeypatch: pytest.MonkeyPatch, text: str, host: str, port: int
+) -> None:
+    monkeypatch.setenv("ABSERVER_SIP__UDP", f"10.0.0.1:5060 advertise {text},[::1]:5060")
+    first, second = load(None).sip.udp
+    assert first == Listener(Address("10.0.0.1", 5060), Address(host, port))
+    assert second == Listener(Address("::1", 5060))

@@ -10,7 +10,7 @@ import pytest
 from abserver.net import listeners, resolver
 from abserver.net.listeners import PortTaken, bind, bind_sip, bound_address, source_towards
 from abserver.net.resolver import Resolver, Target, Unresolvable, target_of
-from abserver.sip.transport import Address, Transport
+from abserver.sip.transport import Address, Listener, Transport
 
 ANY = Address("127.0.0.1", 0)
 
@@ -26,7 +26,7 @@ def test_a_udp_port_that_is_taken_beside_a_free_tcp_port_is_passed_over(monkeypa
         return bind(kind, listener)
 
     monkeypatch.setattr(listeners, "bind", bind_tcp_first)
-    (_, datagrams), (_, streams) = bind_sip([ANY], [ANY])
+    datagrams, streams = (each.sock for each in bind_sip([Listener(ANY)], [Listener(ANY)]))
     assert bound_address(datagrams) == bound_address(streams)
     datagrams.close()
     streams.close()
@@ -40,7 +40,7 @@ def test_no_free_pair_of_ports_is_an_error_after_some_tries(monkeypatch: pytest.
 
     monkeypatch.setattr(listeners, "bind", nothing_free)
     with pytest.raises(PortTaken):
-        bind_sip([ANY], [ANY])
+        bind_sip([Listener(ANY)], [Listener(ANY)])
 
 
 def test_a_wildcard_without_a_route_stays_as_it_is() -> None:
@@ -76,7 +76,7 @@ def test_a_uri_that_names_no_way_of_ours_is_unresolvable(uri: str) -> None:
 def test_a_port_for_tls_that_is_taken_is_named() -> None:
     taken = bind(socket.SOCK_STREAM, ANY)
     with pytest.raises(PortTaken, match=f"tls {bound_address(taken)}: the port is taken"):
-        bind_sip([ANY], [ANY], [bound_address(taken)])
+        bind_sip([Listener(ANY)], [Listener(ANY)], [Listener(bound_address(taken))])
     taken.close()
 
 

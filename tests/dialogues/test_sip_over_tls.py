@@ -14,33 +14,21 @@ from abserver.net.sip_driver import SipDriver
 from abserver.ports import RequestHandler, Respond, SendFailure
 from abserver.sip import routing
 from abserver.sip.codec import serialize
-from abserver.sip.identifiers import new_call_id
 from abserver.sip.locating import Kind
-from abserver.sip.message import Headers, Request
 from abserver.sip.transport import Address, Flow, Transport
 from abserver.sip.uas import Capabilities, make_response
 from tests.support.certificates import installed, trusting
-from tests.support.outcomes import outcome_of, status
+from tests.support.outcomes import Served, outcome_of, request_to, status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from abserver.net.tls import Security
     from abserver.sip.locating import Question, Records
+    from abserver.sip.message import Request
     from abserver.sip.trace import Tracer
 
 CAPABILITIES = Capabilities(methods=("OPTIONS", "NOTIFY", "SUBSCRIBE"), body_types=("text/plain",))
-
-
-class Served:
-    """A handler that answers 200 and keeps what it got."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[Request, Flow]] = []
-
-    async def __call__(self, request: Request, flow: Flow, respond: Respond) -> None:
-        self.requests.append((request, flow))
-        respond(make_response(request, 200))
 
 
 @asynccontextmanager
@@ -64,19 +52,6 @@ async def node(
 
 def place_of(driver: SipDriver) -> Address:
     return next(each.address for each in driver.ready if each.transport is Transport.TLS)
-
-
-def request_to(uri: str, *, route: str | None = None, body: bytes = b"") -> Request:
-    fields = [
-        ("Max-Forwards", "70"),
-        ("From", "<sip:ann@example.com>;tag=1"),
-        ("To", "<sip:bob@example.com>;tag=2"),
-        ("Call-ID", new_call_id()),
-        ("CSeq", "1 NOTIFY"),
-        *([("Content-Type", "text/plain")] if body else []),
-        *([("Route", route)] if route else []),
-    ]
-    return Request("NOTIFY", uri, Headers(fields), body)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.net.connections import Connections, StreamLimits, peer_of
-from abserver.net.listeners import bind, bound_address
+from abserver.net.listeners import Place, bind, bound_address
 from abserver.net.stream import StreamShell
 from abserver.sip.transport import Address, Flow, Transport
 
@@ -194,7 +194,7 @@ async def test_one_connection_too_many_is_closed_at_once() -> None:
             await end_of(reader)
         assert shell.connections.refused == 1
         with pytest.raises(ConnectionRefusedError):
-            await shell.connect(address, local_port=5060)
+            await shell.connect(address, place=Place(5060))
         writer.write(MESSAGE)
         assert (await inbox.messages.get())[0] == MESSAGE
 
@@ -229,7 +229,7 @@ async def test_a_peer_that_has_all_its_connections_can_still_be_connected_to() -
     async with listening(near, limits) as (shell, here), listening(far) as (_, there), connected(here) as (_, writer):
         writer.write(MESSAGE)
         await near.messages.get()
-        assert shell.connections.is_live(await shell.connect(there, local_port=here.port))
+        assert shell.connections.is_live(await shell.connect(there, place=Place(here.port)))
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_the_addresses_of_one_ipv6_subscriber_are_one_peer(host: str, peer: str)
 async def test_an_opened_connection_names_our_listener_and_is_found_by_its_peer() -> None:
     near, far = Inbox(), Inbox()
     async with listening(near) as (shell, here), listening(far) as (_, there):
-        flow = await shell.connect(there, local_port=here.port)
+        flow = await shell.connect(there, place=Place(here.port))
         assert flow.local == here
         assert shell.connections.flow_to(Transport.TCP, there) == flow
         shell.connections.send(MESSAGE, flow)
@@ -281,7 +281,7 @@ async def test_an_attempt_to_connect_is_bounded_in_time() -> None:
             filler.setblocking(False)
             filler.connect_ex(address)
         with pytest.raises(TimeoutError):
-            await shell.connect(address, local_port=5060)
+            await shell.connect(address, place=Place(5060))
         for filler in fillers:
             filler.close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.net.connections import Connections, StreamLimits
-from abserver.net.listeners import bind, bound_address
+from abserver.net.listeners import Place, bind, bound_address
 from abserver.net.stream import StreamShell
 from abserver.sip.transport import Address, Flow, Transport
 from tests.support.certificates import FOLDER, installed, trusting
@@ -45,7 +45,7 @@ class Node:
         self.address = ANY
 
     async def connect(self, remote: Address, server: str = "localhost") -> Flow:
-        return await self.shell.connect(remote, local_port=self.address.port, server=server)
+        return await self.shell.connect(remote, place=Place(self.address.port), server=server)
 
 
 @asynccontextmanager
