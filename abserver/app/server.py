@@ -19,6 +19,7 @@ from abserver.app.http_side import certificate, http_side, store_limits
 from abserver.app.library import Library
 from abserver.app.logins import Logins
 from abserver.app.stores import open_stores
+from abserver.app.tracing import tracing
 from abserver.app.websockets import websocket_upgrades
 from abserver.bus.local import LocalBus
 from abserver.domain.usages import all_usages
@@ -111,6 +112,7 @@ class Server:
             self._spawn(started, work)
         await sip.start()
         started.push_async_callback(sip.stop)
+        await started.enter_async_context(tracing(settings, sip))
         await http.start([listener])
         started.push_async_callback(http.stop)
         started.push_async_callback(sip.websockets.stop)

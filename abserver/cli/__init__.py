@@ -18,6 +18,7 @@ from abserver.cli import (
     relations,
     rules,
     serving,
+    trace,
     users,
     watching,
 )
@@ -43,5 +44,6 @@ app.command("block")(rules.block)
 app.command("explain")(explaining.explain)
 app.command("see-as")(explaining.see_as)
 app.command("watch")(watching.watch)
+app.command("trace")(trace.trace)
 app.command("relations")(relations.relations)
 app.command("sync")(relations.sync)

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from abserver.config.values import (
     Algorithms,
     Aliases,
+    Collector,
     Domain,
     Domains,
     File,
@@ -30,6 +31,7 @@ from abserver.config.values import (
     RootUri,
     SipListeners,
     StorageUrl,
+    TraceSocket,
     UrlPath,
     UserAliases,
     XcapRoot,
@@ -399,6 +401,25 @@ class OverloadSettings(_Section):
     """Records that may wait for the database, acknowledgements above all, before requests are refused."""
 
 
+class TraceSettings(_Section):
+    """Who may see every SIP message, with all that is in it: cards, and the digests of passwords (docs/tracing.md)."""
+
+    socket: TraceSocket = ""
+    """Unix socket from which `abserver trace` reads, by the server's own user alone. Empty: a file that is named after
+    the first SIP listener, in `abserver-UID` in the folder for temporary files. `off`: none. It costs nothing while
+    nobody reads."""
+
+    hep: Collector = None
+    """Collector of HOMER to which each message is sent as HEP version 3 over UDP, `host:port` with a numeric host, such
+    as `192.0.2.9:9060`. Not encrypted: for a network of your own. Empty: none."""
+
+    hep_id: Annotated[int, Field(ge=0, le=2**32 - 1)] = 1
+    """Number of this server among those that send to the collector (capture agent ID)."""
+
+    hep_password: Annotated[str, Field(max_length=255)] = ""
+    """What the collector asks of those that send to it (authentication key). Empty: nothing."""
+
+
 class LogSettings(_Section):
     """What the server writes to standard error. Identifiers and etags, never the content of a card."""
 
@@ -431,6 +452,7 @@ class Settings(BaseSettings):
     subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
     overload: OverloadSettings = Field(default_factory=OverloadSettings)
+    trace: TraceSettings = Field(default_factory=TraceSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
     @classmethod

@@ -34,6 +34,7 @@ from xcap.values import (
 __all__ = [
     "Algorithms",
     "Aliases",
+    "Collector",
     "Domain",
     "Domains",
     "File",
@@ -48,6 +49,7 @@ __all__ = [
     "RootUri",
     "SipListeners",
     "StorageUrl",
+    "TraceSocket",
     "UrlPath",
     "UserAliases",
     "XcapRoot",
@@ -63,6 +65,8 @@ _SOME_USER = "sip:alice@example.com"
 _SOME_AUID = "org.abserver.contact-card"
 _PATH = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
 _ORIGIN = re.compile(r"https?://[^\s/?#]+")
+_LONGEST_SOCKET = 103
+"""Bytes: what the systems have in common."""
 _SQLITE_FILE = re.compile(r"sqlite:///[^?#]+")
 
 
@@ -112,6 +116,24 @@ def parse_storage_url(value: object) -> str:
     if not _SQLITE_FILE.fullmatch(str(value)):
         raise ValueError("is no storage URL; write 'sqlite:///FILE', with four slashes if the path is absolute")
     return str(value)
+
+
+def parse_trace_socket(value: object) -> str:
+    """A file name that fits into the address of a Unix socket, `off`, or nothing."""
+    name = str(value)
+    if len(name.encode()) > _LONGEST_SOCKET or "\0" in name:
+        raise ValueError(f"is no name of a Unix socket; write a path of at most {_LONGEST_SOCKET} bytes, or 'off'")
+    return name
+
+
+def parse_collector(value: object) -> Address | None:
+    """Where packets are sent to, from `host:port`; empty text is nowhere."""
+    if value is None or value == "":
+        return None
+    address = value if isinstance(value, Address) else Address(*parse_host_port(value, example=9060))
+    if address.port == 0:
+        raise ValueError(f"'{value}' has no port; write it like '192.0.2.9:9060'")
+    return address
 
 
 def parse_levels(value: object) -> Mapping[str, str]:
@@ -209,6 +231,8 @@ SipListeners = Annotated[
 ]
 UrlPath = Annotated[str, PlainValidator(parse_path)]
 Origins = Annotated[tuple[Annotated[str, PlainValidator(parse_origin)], ...], BeforeValidator(split)]
+Collector = Annotated[Address | None, PlainValidator(parse_collector)]
+TraceSocket = Annotated[str, PlainValidator(parse_trace_socket)]
 StorageUrl = Annotated[str, PlainValidator(parse_storage_url)]
 Aliases = Annotated[Mapping[str, str], PlainValidator(parse_aliases)]
 Levels = Annotated[Mapping[str, str], PlainValidator(parse_levels)]

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from abserver.sip.codec import parse
-from abserver.sip.headers import SubscriptionState
-from abserver.sip.message import Response
+from abserver.sip.ladder import TAG, rung, told
 from abserver.sip.trace import Direction, TracedMessage
 
 if TYPE_CHECKING:
@@ -24,12 +23,8 @@ if TYPE_CHECKING:
     import httpx
     from rich.console import Console
 
-    from abserver.sip.message import Message
-
 WIDTH = 100
 """Columns."""
-TAG = 6
-"""Characters of an entity-tag that are shown."""
 OTHER_END = "server"
 
 
@@ -94,7 +89,7 @@ class Ladder:
         transport = message.flow.transport.value.lower()
         here, there = f"{who} {message.flow.local}", f"{OTHER_END} {message.flow.remote}"
         self._keep(f"{transport} {here} {'->' if outward else '<-'} {there}", message.data)
-        self._rung(who, outward, transport, _told(parse(message.data)))
+        self._rung(who, outward, transport, told(parse(message.data)))
 
     def xcap_request(self, who: str, request: httpx.Request, *, shown: bool) -> None:
         """An XCAP request on its way to the server; one that is not shown is in the trace alone."""
@@ -114,10 +109,10 @@ class Ladder:
             etag = response.headers.get("etag")
             self._rung(who, False, "http", [status, etag and f"ETag {_tag(etag)}"])
 
-    def _rung(self, who: str, outward: bool, transport: str, told: Iterable[str | None]) -> None:
-        arrow = "──▶" if outward else "◀──"
-        line = f"{self._now():6.3f} {who:<12} {arrow} {OTHER_END} {transport:<4} "
-        first, *others = (part for part in told if part)
+    def _rung(self, who: str, outward: bool, transport: str, parts: Iterable[str | None]) -> None:
+        now = f"{self._now():6.3f}"
+        line = f"{rung(now, f'{who:<12}', rightward=outward, right=OTHER_END, transport=transport)} "
+        first, *others = (part for part in parts if part)
         rest = "".join(f" {part}" for part in others)
         self._print(Text.assemble((line, "dim"), _cut(first, WIDTH - len(line) - len(rest)), rest))
 
@@ -126,34 +121,6 @@ class Ladder:
 
     def _now(self) -> float:
         return time.time() - self._begun
-
-
-def _told(message: Message) -> list[str | None]:
-    """What a line says of a SIP message."""
-    if isinstance(message, Response):
-        return [f"{message.status} {message.reason}", _header(message, "SIP-ETag")]
-    body = _size(message.content_type.name if message.content_type else "", message.body)
-    if message.method == "NOTIFY":
-        state = SubscriptionState.parse(message.headers.get("Subscription-State") or "")
-        reason = f" {state.reason}" if state.reason else ""
-        base = message.event and message.event.params.get("base")
-        return [
-            f"NOTIFY {state.state}{reason}",
-            _header(message, "SIP-ETag"),
-            f"base {_tag(base)}" if base else None,
-            body or "no body",
-        ]
-    return [
-        f"{message.method} {message.headers.get('Event') or ''}",
-        _header(message, "Expires"),
-        _header(message, "Suppress-If-Match"),
-        body,
-    ]
-
-
-def _header(message: Message, name: str) -> str | None:
-    value = message.headers.get(name)
-    return None if value is None else f"{name} {_tag(value)}"
 
 
 def _tag(text: str) -> str:

@@ -63,6 +63,7 @@ class Stage:
             f'[sip]\nudp = ["{self.sip}"]\ntcp = ["{self.sip}"]',
             f'[http]\nlisten = "{self.http}"',
             '[storage]\nurl = "sqlite:///abserver.db"',
+            '[trace]\nsocket = "off"',
             f"[cards]\ndefault_levels = {{ {levels} }}",
         )
         (self.folder / CONFIG).write_text("\n".join(lines) + "\n", encoding="utf-8")

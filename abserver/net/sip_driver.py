@@ -96,7 +96,7 @@ class SipDriver:
         another address are a Listener.
         security: what TLS needs; None where there is no TLS.
         name_servers: of the DNS, to find hosts by their names; empty for the system's.
-        tracer: told of each message in and out, in their order; None costs nothing.
+        tracer: told of each message in and out, in their order; None costs nothing. `trace_to` puts another in place.
         gate: judges what comes in, by the load that is measured here; None lets everything in. waiting: how much waits
         for the journal, which is part of that load.
         """
@@ -159,6 +159,10 @@ class SipDriver:
         self._ways.close()
         if self._timer is not None:
             self._timer.cancel()
+
+    def trace_to(self, tracer: Tracer | None) -> None:
+        """From now on tell this one of each message, or nobody."""
+        self._tracer = tracer
 
     # -- what comes in ----------------------------------------------------------------------------------------------
 

@@ -49,6 +49,7 @@ class ServerProcess:
             "HTTP__LISTEN": http,
             "STORAGE__URL": f"sqlite:///{folder / 'abserver.db'}",
             **(self._secured() if tls else {}),
+            "TRACE__SOCKET": "off",
             **settings,
             **more,
         }
