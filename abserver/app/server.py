@@ -112,7 +112,7 @@ class Server:
             self._spawn(started, work)
         await sip.start()
         started.push_async_callback(sip.stop)
-        await started.enter_async_context(tracing(settings, sip))
+        await started.enter_async_context(tracing(settings, sip, bound_address(listener)))
         await http.start([listener])
         started.push_async_callback(http.stop)
         started.push_async_callback(sip.websockets.stop)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from abserver.config import Settings
     from abserver.net.sip_driver import SipDriver
+    from abserver.sip.transport import Address
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +22,8 @@ OFF = "off"
 
 
 @contextlib.asynccontextmanager
-async def tracing(settings: Settings, sip: SipDriver) -> AsyncIterator[None]:
-    """Let the messages of this driver, which has started, be seen as the settings say.
+async def tracing(settings: Settings, sip: SipDriver, http: Address) -> AsyncIterator[None]:
+    """Let the messages of this driver be seen as the settings say. http: where this server listens for HTTP.
 
     Raises ListenerError for a socket that is configured and can't be had; without one at the usual place the server is
     as good as with it, and the log says so.
@@ -34,7 +35,7 @@ async def tracing(settings: Settings, sip: SipDriver) -> AsyncIterator[None]:
         elif trace.socket != OFF:
             try:
                 make_own_folder()
-                await _open(TraceSocket(usual_place(sip.ready[0].address), switch), opened)
+                await _open(TraceSocket(usual_place(http), switch), opened)
             except OSError as error:
                 log.warning("messages can't be traced", extra={"reason": str(error)})
         if trace.hep is not None:

@@ -84,4 +84,4 @@ def _place(settings: Settings) -> Path:
         raise CommandError("the configuration switches the trace off", "Take `socket` out of [trace], and start again")
     if settings.trace.socket:
         return Path(settings.trace.socket)
-    return usual_place((*settings.sip.udp, *settings.sip.tcp)[0])
+    return usual_place(settings.http.listen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CHUNK = 256 * 1024
 """Bytes taken at once."""
+LOOK_UP = 0.5
+"""Seconds."""
 
 
 def from_server(place: Path, config: Path | None) -> Batches:
@@ -33,13 +36,21 @@ def from_server(place: Path, config: Path | None) -> Batches:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         _connect(sock, place, config)
         try:
-            while data := sock.recv(CHUNK):
+            while data := _next(sock):
                 greeted = True
                 yield list(reader.feed(data))
         except TraceStreamError as error:
             raise CommandError(str(error), "Restart the server with the program that you trace it with") from None
     if not greeted:
         raise CommandError("the server has enough readers of its trace", "End another `abserver trace` first")
+
+
+def _next(sock: socket.socket) -> bytes:
+    """What comes next, empty at the end. Looks up now and then: an interrupt just before a wait does not end it."""
+    sock.settimeout(LOOK_UP)
+    while True:
+        with contextlib.suppress(TimeoutError):
+            return sock.recv(CHUNK)
 
 
 def _connect(sock: socket.socket, place: Path, config: Path | None) -> None:

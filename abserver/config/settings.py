@@ -406,8 +406,8 @@ class TraceSettings(_Section):
 
     socket: TraceSocket = ""
     """Unix socket from which `abserver trace` reads, by the server's own user alone. Empty: a file that is named after
-    the first SIP listener, in `abserver-UID` in the folder for temporary files. `off`: none. It costs nothing while
-    nobody reads."""
+    the HTTP listener, in `abserver-UID` in the folder for temporary files. `off`: none. It costs nothing while nobody
+    reads."""
 
     hep: Collector = None
     """Collector of HOMER to which each message is sent as HEP version 3 over UDP, `host:port` with a numeric host, such

@@ -35,8 +35,8 @@ HOST = "127.0.0.1"
 SIP_PORTS, HTTP_PORTS = range(20_000, 25_000), range(25_000, 30_000)
 """Below those that systems give out by themselves, so that nobody gets the server's while it is down."""
 CONFIG = "abserver.toml"
-LISTENERS = 3
-"""SIP over UDP and TCP, HTTP."""
+LISTENERS = 4
+"""SIP over UDP, TCP and WebSocket, HTTP."""
 
 
 class Stage:

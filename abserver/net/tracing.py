@@ -76,7 +76,7 @@ def own_folder() -> Path:
 
 
 def usual_place(listener: Address) -> Path:
-    """The trace socket of the server that listens there for SIP: no two servers of a machine listen at one place."""
+    """The trace socket of the server that listens there for HTTP: no two servers of a machine listen at one place."""
     return own_folder() / f"{listener.host}-{listener.port}.trace"
 
 
