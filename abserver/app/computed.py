@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from abserver.domain.identity import InvalidAor, Owner, Watcher, parse_aor
+from abserver.domain.identity import NO_ALIASES, InvalidAor, Owner, Watcher, parse_aor
 from abserver.domain.rules import Handling
 from abserver.domain.usages import relations, shared_cards, views
 from xcap.core.etag import etag_of
@@ -18,7 +18,7 @@ from xcap.ports import Computed, DocumentKey
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abserver.domain.identity import Aor
+    from abserver.domain.identity import Aor, Identities
     from abserver.domain.relation import RelationEvent
     from abserver.domain.view import View
     from abserver.events.xcap_diff.selections import Tree
@@ -34,13 +34,16 @@ SHOWN = (Handling.ALLOW, Handling.POLITE_BLOCK)
 class SharedCards:
     """The documents of `org.abserver.shared-cards`: one for each owner who was asked and shows something."""
 
-    def __init__(self, authorizer: Authorizer, relating: Relating, clock: Clock) -> None:
+    def __init__(
+        self, authorizer: Authorizer, relating: Relating, clock: Clock, identities: Identities = NO_ALIASES
+    ) -> None:
         self._authorizer = authorizer
         self._relating = relating
         self._clock = clock
+        self._identities = identities
 
     async def load(self, key: DocumentKey, node: NodeSelector | None) -> Computed | None:
-        watcher, owner = _user(key.user), shared_cards.owner_of(key.name)
+        watcher, owner = _user(key.user), shared_cards.owner_of(key.name, self._identities)
         if watcher is None or owner is None:
             return None
         view = await self._view(owner, Watcher(watcher))

@@ -218,13 +218,13 @@ class EventSide:
         )
 
     def _computed(self) -> Mapping[str, DocumentSource]:
-        journal, clock = self._shells.journal, self._shells.clock
+        journal, clock, identities = self._shells.journal, self._shells.clock, self._choices.identities
         return self._shells.library.sources(
             {
-                SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock),
+                SHARED_CARDS.auid: SharedCards(self.authorizer, self.relating, clock, identities),
                 RELATIONS.auid: RelationLists(self.authorizer, self.relating, self.outbox, journal, clock),
-                EXPLANATIONS.auid: Explanations(self.explaining),
-                VIEWS.auid: WatchersViews(self.explaining),
+                EXPLANATIONS.auid: Explanations(self.explaining, identities),
+                VIEWS.auid: WatchersViews(self.explaining, identities),
             }
         )
 

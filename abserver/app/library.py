@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abserver.domain.identity import NO_ALIASES
 from abserver.domain.usages import shared_cards
 from abserver.events.xcap_diff.selections import Catalog
 from xcap.reading import Reader
@@ -13,6 +14,7 @@ from xcap.sources import standard_sources
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from abserver.domain.identity import Identities
     from abserver.events.xcap_diff.selections import Root
     from xcap.core.uri import DocumentKey
     from xcap.core.usage import Usages
@@ -29,6 +31,7 @@ class Library:
     """The XCAP root as clients know it."""
     listed_root: str
     """What the URIs in a user's directory begin with: the same, or its path alone."""
+    identities: Identities = NO_ALIASES
     trusted: Collection[str] = ()
     """XUIs of trusted users (RFC 4825 §5.7)."""
 
@@ -45,4 +48,4 @@ class Library:
         return Catalog(self.usages, self._canonical, self.root)
 
     def _canonical(self, key: DocumentKey) -> DocumentKey:
-        return shared_cards.canonical(self.usages.canonical(key))
+        return shared_cards.canonical(self.usages.canonical(key), self.identities)

@@ -139,6 +139,7 @@ def library_of(settings: Settings, stores: Stores, listener: Address) -> Library
         usages=all_usages(http.auid_aliases, known_as=settings.identities.xui),
         root=Root(http.xcap_root_uri or f"{scheme}://{place}{http.xcap_root}"),
         listed_root=http.xcap_root_uri or http.xcap_root,
+        identities=settings.identities,
         trusted=tuple(map(settings.identities.xui, settings.auth.trusted_users)),
     )
 

@@ -98,4 +98,5 @@ async def test_rules_may_name_lists_and_people_by_their_numbers(http: httpx.Asyn
     watcher = "sip:+15550111@example.com"
     found = await http.get(f"{views}/{watcher}", headers={FIELD: str(ANN)})
     assert (found.status_code, b"tel:7" in found.content) == (200, True)
+    assert (await http.get(f"{views}/tel:+1-555-0111", headers={FIELD: str(ANN)})).content == found.content
     assert b"tel:7" not in (await http.get(f"{views}/{BOB}", headers={FIELD: str(ANN)})).content

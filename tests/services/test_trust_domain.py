@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.domain.identity import ANONYMOUS, Aor, Identities, Owner, Watcher, parse_aor
-from abserver.domain.usages import EXPLANATIONS, RELATIONS
+from abserver.domain.usages import EXPLANATIONS, RELATIONS, SHARED_CARDS
+from abserver.services.senders import Sender, sender_of
+from abserver.sip.message import Headers, Request
 from abserver.sip.transport import Address
 from tests.support.documents import ANN, BOB, CAROL, allow, block, card, confirm, rules
 from tests.support.phone import Phone
@@ -247,6 +249,17 @@ async def test_a_stranger_serves_nobody(world: World) -> None:
     assert (await stranger.subscribe(ANN, P_Served_User=f"<{BOB}>;sescase=orig")).status == 401
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+def test_what_only_peers_may_say_is_read_of_them_alone_and_privacy_of_everybody(trusted: bool) -> None:
+    """RFC 3325 §8: "it MUST NOT use the P-Asserted-Identity header field in any way"; RFC 3323 §5."""
+    fields = [("P-Served-User", SERVED), ("P-Charging-Vector", ICID), ("Privacy", "id")]
+    request = Request("SUBSCRIBE", "sip:dan@example.com", Headers(fields))
+    sender = sender_of(request, BOB, trusted=trusted)
+    assert isinstance(sender, Sender)
+    assert sender.is_hidden_from(ANN)
+    assert (sender.resource, sender.charging is not None) == ((str(ANN), True) if trusted else (request.uri, False))
+
+
 # -- aliases ----------------------------------------------------------------------------------------------------------
 
 
@@ -260,6 +273,23 @@ async def test_one_user_has_one_relation_by_whatever_address_he_or_the_owner_is_
     for named in ("<tel:+1-555-0199>", "<sip:+1-555-0199@example.com;user=phone>", f"<{BOB}>"):
         assert (await phone.subscribe(Owner(parse_aor("sip:a@example.com")), P_Asserted_Identity=named)).status == 200
     assert [each.watcher for each in world.server.relating.all_of(ANN)] == [BOB]
+
+
+@story
+async def test_a_shared_card_is_at_every_address_of_its_owner(world: World) -> None:
+    number = parse_aor("tel:+15550100")
+    world.identities = Identities({number: Aor(ANN)}, domains=["example.com"])
+    await world.restart()
+    world.put_card(ANN, card())
+    world.put_rules(ANN, rules(allow(BOB)))
+    await (await world.phone(BOB)).subscribe(ANN)
+    source = world.server.events.computed[SHARED_CARDS.auid]
+    documents = [
+        await source.load(DocumentKey(SHARED_CARDS.auid, BOB, name), None) for name in (str(ANN), "tel:+1-555-0100")
+    ]
+    assert documents[0] is not None
+    assert documents[0] == documents[1]
+    assert await source.load(DocumentKey(SHARED_CARDS.auid, BOB, "tel:+1-555-0101"), None) is None
 
 
 @story

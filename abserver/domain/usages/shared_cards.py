@@ -9,7 +9,7 @@ from __future__ import annotations
 from urllib.parse import quote, unquote
 
 from abserver.domain.card import VCARD
-from abserver.domain.identity import Aor, InvalidAor, Owner, parse_aor
+from abserver.domain.identity import NO_ALIASES, Aor, Identities, InvalidAor, Owner
 from abserver.domain.usages.contact_card import CONTACT_CARD, MEDIA_TYPE
 from xcap.core.uri import DocumentKey
 from xcap.core.usage import ApplicationUsage, everything, owner_reads
@@ -22,23 +22,23 @@ def name_of(address: Aor) -> str:
     return "".join(quote(character, safe="") if character in "/%" else character for character in address)
 
 
-def address_of(name: str) -> Aor | None:
-    """The address that a document of this name is about, in any spelling of it; None for no address."""
+def address_of(name: str, identities: Identities = NO_ALIASES) -> Aor | None:
+    """The user whom a document of this name is about, by any spelling of any address; None for no address."""
     try:
-        return parse_aor(unquote(name))
+        return identities.canonical(unquote(name))
     except InvalidAor:
         return None
 
 
-def owner_of(name: str) -> Owner | None:
+def owner_of(name: str, identities: Identities = NO_ALIASES) -> Owner | None:
     """Whose card a document of this name is; None for no address."""
-    address = address_of(name)
+    address = address_of(name, identities)
     return None if address is None else Owner(address)
 
 
-def canonical(key: DocumentKey) -> DocumentKey:
-    """The key that a document is known by, from one with any spelling of the owner's address; others as they are."""
-    owner = owner_of(key.name) if key.auid == AUID else None
+def canonical(key: DocumentKey, identities: Identities = NO_ALIASES) -> DocumentKey:
+    """The key that a document is known by, from one with any address of the owner's; others as they are."""
+    owner = owner_of(key.name, identities) if key.auid == AUID else None
     return key if owner is None else DocumentKey(AUID, key.user, name_of(owner))
 
 
