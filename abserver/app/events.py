@@ -31,8 +31,9 @@ from abserver.services.notifying import Notifier
 from abserver.services.outbox import Outbox
 from abserver.services.reception import Reception
 from abserver.services.reconciling import Reconciler
+from abserver.services.registering import Registering, with_registrar
 from abserver.services.relating import Relating
-from abserver.services.subscribing import Subscribing
+from abserver.services.subscribing import CAPABILITIES, Subscribing
 from abserver.services.update_lists import UpdateLists
 from abserver.services.views import Views
 from abserver.services.watched import CardWatchers, InfoWatchers
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from abserver.services.followers import Followed
     from abserver.services.packages import PackageServer
     from abserver.services.watched import Inner
+    from abserver.sip.bindings import Limits as RegistrarLimits
     from abserver.sip.transport import Address, Transport
     from xcap.ports import CredentialStore, DocumentSource
 
@@ -103,6 +105,8 @@ class Choices:
     jitter: float = 0.0
     identities: Identities = NO_ALIASES
     charging_ioi: str | None = None
+    registrar: RegistrarLimits | None = None
+    """None: this server is no registrar."""
     window: int = PER_DESTINATION
     in_flight: int = IN_ALL
 
@@ -122,6 +126,7 @@ class EventSide:
         self.outbox = Outbox(shells.journal)
         self.collector = Collector(shells.journal, self.outbox, self.lists, clock, choices.keep_devices)
         self.reconciler = Reconciler(clock)
+        self.registering = self._registering(choices.registrar, known)
         self.notifier = Notifier(
             sender=shells.sender,
             outbox=self.outbox,
@@ -130,6 +135,7 @@ class EventSide:
             contact=contact_in,
             windows=self.windows,
             trusts_next_hop=self._trusts_next_hop,
+            reach=self.registering,
         )
         self.contact_cards = self._contact_cards()
         self.giving_up = GivingUp(
@@ -166,10 +172,25 @@ class EventSide:
             max_devices=choices.max_devices,
             jitter=choices.jitter,
             charging_ioi=choices.charging_ioi,
+            capabilities=CAPABILITIES if self.registering is None else with_registrar(CAPABILITIES),
         )
-        self.reception = Reception(self.subscribing)
+        self.reception = Reception(self.subscribing, self.registering)
         self._listen()
         self._take_up(known)
+
+    def _registering(self, limits: RegistrarLimits | None, known: Snapshot) -> Registering | None:
+        if limits is None:
+            return None
+        return Registering(
+            authenticator=self._authenticator,
+            outbox=self.outbox,
+            clock=self._shells.clock,
+            domains=self._choices.domains,
+            limits=limits,
+            known=known.bindings,
+            kept=known.secrets,
+            identities=self._choices.identities,
+        )
 
     def _contact_cards(self) -> ContactCards:
         shells, choices = self._shells, self._choices
@@ -282,6 +303,7 @@ class EventSide:
     def work(self) -> Sequence[Coroutine[object, object, None]]:
         """What runs as long as the server does, beside `outbox.run`, which has to outlive it."""
         return (
+            *([] if self.registering is None else [self.registering.watch_the_clock()]),
             self.reconciler.run(),
             self.reconciler.watch_the_clock(),
             self.notifier.watch_the_clock(),

@@ -29,8 +29,10 @@ from abserver.events.xcap_diff.selections import Root
 from abserver.net.listeners import bind, bound_address
 from abserver.net.sip_driver import SipDriver
 from abserver.services.authenticating import Authenticator
+from abserver.services.registering import with_registrar
 from abserver.services.subscribing import CAPABILITIES
 from abserver.services.trusting import TrustedPeers
+from abserver.sip.bindings import Limits as RegistrarLimits
 from abserver.sip.identities import identity_of
 from xcap.http.listener import HttpServer
 
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from abserver.net.tls import Security
     from abserver.ports import Clock, Snapshot
     from abserver.sip.transport import Address
+    from abserver.sip.uas import Capabilities
     from xcap.http.tls import Tls
 
 
@@ -158,7 +161,7 @@ def event_side(
     trusts = TrustedPeers(settings.sip.trusted_peers, map(identity_of, settings.sip.trusted_names))
     sip = SipDriver(
         lambda request, flow, respond: events.reception.handle(request, flow, respond),
-        dataclasses.replace(CAPABILITIES, hosts=own_hosts(settings), schemes=schemes(settings)),
+        dataclasses.replace(capabilities_of(settings), hosts=own_hosts(settings), schemes=schemes(settings)),
         udp=settings.sip.udp,
         tcp=settings.sip.tcp,
         tls=settings.sip.tls,
@@ -214,6 +217,7 @@ def choices_of(settings: Settings) -> Choices:
         jitter=subscriptions.expires_jitter,
         identities=settings.identities,
         charging_ioi=settings.sip.charging_ioi,
+        registrar=registrar_of(settings),
         window=notify.window,
         in_flight=notify.in_flight,
     )
@@ -223,6 +227,25 @@ def schemes(settings: Settings) -> tuple[str, ...]:
     """Those of Request-URIs: SIPS only where there is TLS, or secure WebSockets."""
     secure = settings.sip.tls or (settings.http.tls_certificate and settings.sip.websocket_path)
     return tuple(each for each in CAPABILITIES.schemes if each != "sips" or secure)
+
+
+def capabilities_of(settings: Settings) -> Capabilities:
+    """What requests may ask of this server."""
+    return with_registrar(CAPABILITIES) if settings.registrar.enabled else CAPABILITIES
+
+
+def registrar_of(settings: Settings) -> RegistrarLimits | None:
+    """What the operator decides about registrations; None for none."""
+    registrar = settings.registrar
+    if not registrar.enabled:
+        return None
+    return RegistrarLimits(
+        min_expires=registrar.min_expires,
+        default_expires=registrar.default_expires,
+        max_expires=registrar.max_expires,
+        contacts=registrar.max_contacts,
+        flow_timer=registrar.flow_timer,
+    )
 
 
 def own_hosts(settings: Settings) -> frozenset[str] | None:

@@ -15,6 +15,7 @@ from abserver.cli import (
     demonstrating,
     documents,
     explaining,
+    registrations,
     relations,
     rules,
     serving,
@@ -47,3 +48,4 @@ app.command("watch")(watching.watch)
 app.command("trace")(trace.trace)
 app.command("relations")(relations.relations)
 app.command("sync")(relations.sync)
+app.command("registrations")(registrations.registrations)

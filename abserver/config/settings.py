@@ -63,6 +63,14 @@ class LogLevel(enum.Enum):
     ERROR = "error"
 
 
+def _not_shorter(value: int, info: ValidationInfo) -> int:
+    """A duration that is none of the shorter ones before it. Raises ValueError."""
+    for shorter in ("min_expires", "default_expires"):
+        if (bound := info.data.get(shorter)) is not None and value < bound:
+            raise ValueError(f"{value} is shorter than {shorter}, which is {bound}")
+    return value
+
+
 class ServerSettings(_Section):
     """Whom this server serves."""
 
@@ -339,10 +347,7 @@ class SubscriptionSettings(_Section):
     @field_validator("default_expires", "max_expires")
     @classmethod
     def _in_order(cls, value: int, info: ValidationInfo) -> int:
-        for shorter in ("min_expires", "default_expires"):
-            if (bound := info.data.get(shorter)) is not None and value < bound:
-                raise ValueError(f"{value} is shorter than {shorter}, which is {bound}")
-        return value
+        return _not_shorter(value, info)
 
 
 class NotifySettings(_Section):
@@ -371,6 +376,35 @@ class NotifySettings(_Section):
 
     in_flight: Annotated[int, Field(ge=1)] = 4096
     """NOTIFYs on their way to all destinations together at once."""
+
+
+class RegistrarSettings(_Section):
+    """The registrar (RFC 3261 §10.3, RFC 5626, RFC 5627), for networks without another one. It remembers where the
+    devices of our users are, for the requests of this server itself: it is no proxy. See docs/registrar.md."""
+
+    enabled: bool = False
+    """Whether REGISTER is served. Leave it off where a proxy in front is the registrar."""
+
+    min_expires: Annotated[int, Field(ge=1, le=3600)] = 60
+    """Shortest duration of a registration, in seconds; less is refused with 423 and this value as Min-Expires."""
+
+    default_expires: Annotated[int, Field(ge=1)] = 3600
+    """Duration given to a device that asks for none, in seconds."""
+
+    max_expires: Annotated[int, Field(ge=1, le=2**31 - 1)] = 86400
+    """Longest duration given, in seconds; a device that asks for more is given this much."""
+
+    max_contacts: Annotated[int, Field(ge=1, le=1000)] = 16
+    """Contacts of one user at once, each flow of a device counting as one; one more is answered 503."""
+
+    flow_timer: Annotated[int, Field(ge=0, le=86400)] = 120
+    """Seconds within which a device that registers a flow is told to send a keep-alive on it (RFC 5626 Flow-Timer).
+    0: it is told nothing, and decides itself."""
+
+    @field_validator("default_expires", "max_expires")
+    @classmethod
+    def _in_order(cls, value: int, info: ValidationInfo) -> int:
+        return _not_shorter(value, info)
 
 
 class OverloadSettings(_Section):
@@ -451,6 +485,7 @@ class Settings(BaseSettings):
     cards: CardSettings = Field(default_factory=CardSettings)
     subscriptions: SubscriptionSettings = Field(default_factory=SubscriptionSettings)
     notify: NotifySettings = Field(default_factory=NotifySettings)
+    registrar: RegistrarSettings = Field(default_factory=RegistrarSettings)
     overload: OverloadSettings = Field(default_factory=OverloadSettings)
     trace: TraceSettings = Field(default_factory=TraceSettings)
     log: LogSettings = Field(default_factory=LogSettings)

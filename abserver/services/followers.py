@@ -44,7 +44,10 @@ class Followed:
     event_id: str | None
     terms: Terms
     flow: Flow
+    """That of its last SUBSCRIBE."""
     machine: Subscription
+    heard_at: datetime.datetime | None = None
+    """When that was; None if it was before the server started."""
     ceiling: int = 0
     """The highest CSeq that the journal has reserved for the dialog."""
     recorded: Substate | None = None
@@ -97,10 +100,10 @@ class Followed:
         self.identity = Watcher(Aor(self.terms.identity)) if self.terms.identity else self.key.watcher
         self._aim()
 
-    def refresh(self, request: Request, flow: Flow, terms: Terms) -> None:
-        """Take over what a SUBSCRIBE of this dialog, which was accepted, says of its sender."""
+    def refresh(self, request: Request, flow: Flow, terms: Terms, utc: datetime.datetime) -> None:
+        """Take over what a SUBSCRIBE of this dialog, which was accepted now, says of its sender."""
         self.dialog.refresh(request)
-        self.flow, self.terms = flow, terms
+        self.flow, self.terms, self.heard_at = flow, terms, utc
         self._aim()
 
     def _aim(self) -> None:

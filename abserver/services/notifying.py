@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from abserver.ports import Clock, SipSender
     from abserver.services.followers import Followed
     from abserver.services.outbox import Outbox
+    from abserver.services.reaching import Reach, Way
     from abserver.services.reconciling import Reconciler
+    from abserver.sip.dialog import Dialog
     from abserver.sip.message import Response
 
 log = logging.getLogger(__name__)
@@ -59,10 +61,12 @@ class Notifier:
         contact: Callable[[Followed], str],
         windows: Windows[Followed] | None = None,
         trusts_next_hop: Callable[[Followed], bool] = _trusts_nobody,
+        reach: Reach | None = None,
     ) -> None:
-        """contact: the value of our Contact in a subscription. trusts_next_hop: whether the next NOTIFY stays
-        in our trust domain.
+        """contact: the value of our Contact in a subscription. trusts_next_hop: whether the next NOTIFY stays in our
+        trust domain. reach: who knows where devices are; None: their dialogs alone say so.
         """
+        self._reach = reach
         self._sender = sender
         self._outbox = outbox
         self._reconciler = reconciler
@@ -191,11 +195,16 @@ class Notifier:
             self._windows.leave(destination)
             self._book(followed)
             return
+        self._notify(followed, destination, notice)
+
+    def _notify(self, followed: Followed, destination: str, notice: Notice) -> None:
+        way = None if self._reach is None else self._reach.way(followed)
         charging = followed.terms.charging
-        if charging is not None and not self._trusts_next_hop(followed):
+        if charging is not None and (way is not None or not self._trusts_next_hop(followed)):
             charging = None
+        dialog = followed.dialog if way is None else _aimed(followed.dialog, way)
         request = notify_request(
-            followed.dialog,
+            dialog,
             notice,
             followed.server.entity(followed, notice),
             package=followed.package,
@@ -204,24 +213,37 @@ class Notifier:
             contact=self._contact(followed),
             charging=charging,
         )
-        if followed.on_flow:
+        if way is not None:
+            followed.dialog.local_cseq = dialog.local_cseq
+        if followed.on_flow if way is None else way.pinned:
             request.next_hop = ON_FLOW
         self._sender.send(
             request,
-            flow=followed.flow,
-            answered=functools.partial(self._answered, followed, destination, notice),
+            flow=followed.flow if way is None else way.flow,
+            answered=functools.partial(self._answered, followed, destination, notice, way),
         )
 
-    def _answered(self, followed: Followed, destination: str, notice: Notice, answer: Response | SendFailure) -> None:
+    def _answered(
+        self, followed: Followed, destination: str, notice: Notice, way: Way | None, answer: Response | SendFailure
+    ) -> None:
         """Carry the outcome of a NOTIFY into the machine, and let the next one go.
 
         In a dialog that another one of the same device replaced, an answer says nothing of what the device has now.
         """
+        if self._goes_elsewhere(followed, way, answer):
+            self._notify(followed, destination, notice)
+            return
         self._windows.leave(destination)
         if followed.living:
             self._take_answer(followed, notice, answer)
         while (waiter := self._windows.next(destination)) is not None:
             self._go_on(waiter)
+
+    def _goes_elsewhere(self, followed: Followed, way: Way | None, answer: Response | SendFailure) -> bool:
+        """Whether a NOTIFY that failed can go to the same device by another way (RFC 5626 §7)."""
+        if self._reach is None or not followed.living:
+            return False
+        return self._reach.failed(followed, way, answer) and not followed.is_out_of_numbers
 
     def _take_answer(self, followed: Followed, notice: Notice, answer: Response | SendFailure) -> None:
         now, machine = self._clock.now(), followed.machine
@@ -260,6 +282,12 @@ class Notifier:
         self._forget(followed)
         log.info("subscription ended", extra={**_ids(followed), "why": gone.name.lower()})
         followed.server.ended(followed)
+
+
+def _aimed(dialog: Dialog, way: Way) -> Dialog:
+    """The dialog with the way as its own."""
+    target, routes = way.uri or dialog.remote_target, way.routes or dialog.route_set
+    return dataclasses.replace(dialog, remote_target=target, route_set=routes)
 
 
 def _ids(followed: Followed) -> dict[str, str]:

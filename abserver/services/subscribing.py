@@ -77,6 +77,7 @@ class Subscribing:
         max_devices: int = 16,
         jitter: float = 0.0,
         charging_ioi: str | None = None,
+        capabilities: Capabilities = CAPABILITIES,
     ) -> None:
         """servers: one for each event package. contact: the value of our Contact in a subscription. jitter:
         part of a duration by which it may be cut. charging_ioi: our network in P-Charging-Vector (RFC 7315 §5.6).
@@ -95,6 +96,7 @@ class Subscribing:
         self._max_devices = max_devices
         self._jitter = jitter
         self._charging_ioi = charging_ioi
+        self._capabilities = capabilities
         self._secret = secrets.token_bytes(32)
         """Of the names that devices have whose users are not to be named."""
         self._starting: Counter[Pair] = Counter()
@@ -116,12 +118,12 @@ class Subscribing:
             request,
             200,
             headers=[
-                ("Allow", CAPABILITIES.allow),
+                ("Allow", self._capabilities.allow),
                 ("Accept", ", ".join(CAPABILITIES.body_types)),
                 ("Accept-Encoding", ", ".join(CAPABILITIES.codings)),
                 ("Accept-Language", "*"),
                 ("Allow-Events", allow_events(self._packages)),
-                ("Supported", ""),
+                ("Supported", ", ".join(sorted(self._capabilities.extensions))),
             ],
         )
 
@@ -204,6 +206,7 @@ class Subscribing:
             terms=terms,
             flow=flow,
             machine=Subscription(pace=server.package.pace),
+            heard_at=self._clock.utc(),
             lasting=wish.expires > 0,
         )
         condition = _condition(wish, terms)
@@ -282,7 +285,7 @@ class Subscribing:
             return
         known = followed.terms.body == terms.body and followed.settled is not WITHHELD
         held = followed.machine.delivered if followed.formats.is_like(terms.formats) else None
-        followed.refresh(request, flow, terms)
+        followed.refresh(request, flow, terms, self._clock.utc())
         condition = _condition(wish, terms)
         if (
             condition is not None

@@ -90,19 +90,42 @@ class Phone:
         self.responses: list[Response] = []
         self._subscribe: Request | None = None
         self._names = itertools.count(1)
+        self._registrations = itertools.count(1)
+        self._network = network
+        self._node = self._node_at(address)
+
+    def _node_at(self, address: Address) -> SimNode:
         body_types = (*PACKAGE.body_types, WATCHERINFO, XCAP_DIFF)
-        self._node = SimNode(
-            network,
-            address,
-            self._handle,
-            Capabilities(("NOTIFY",), body_types=body_types, codings=("identity", "gzip")),
-        )
+        capabilities = Capabilities(("NOTIFY",), body_types=body_types, codings=("identity", "gzip"))
+        return SimNode(self._network, address, self._handle, capabilities)
 
     async def start(self) -> None:
         await self._node.start()
 
     async def stop(self) -> None:
         await self._node.stop()
+
+    async def is_mapped_to(self, address: Address) -> None:
+        """The NAT before it gives it another address towards the server; what is sent to the old one is lost."""
+        await self._node.stop()
+        self._node = self._node_at(address)
+        await self._node.start()
+
+    async def register(self, *contacts: str, to: str | None = None, **fields: str | None) -> Response:
+        """Register these contacts; the response. `fields` are added, replaced, or left out when None."""
+        headers = Headers(
+            [
+                ("Max-Forwards", "70"),
+                ("From", f"<{self.watcher}>;tag=1"),
+                ("To", f"<{to or self.watcher}>"),
+                ("Call-ID", f"{self.instance}-registers"),
+                ("CSeq", f"{next(self._registrations)} REGISTER"),
+                ("Supported", "path, outbound, gruu"),
+            ]
+        )
+        request = Request("REGISTER", "sip:example.com", headers)
+        own: dict[str, str | None] = {"Contact": ", ".join(contacts) or None, "Event": None, "Expires": "600"}
+        return await self._send(request, own | {name.replace("_", "-"): value for name, value in fields.items()})
 
     @property
     def last(self) -> Notify:

@@ -14,6 +14,7 @@ from abserver.domain.identity import NO_ALIASES
 from abserver.domain.usages import all_usages
 from abserver.events.xcap_diff.selections import Root
 from abserver.services.authenticating import Authenticator
+from abserver.services.registering import with_registrar
 from abserver.services.subscribing import CAPABILITIES
 from abserver.services.trusting import TrustedPeers
 from abserver.sip.transport import Address
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from abserver.domain.identity import Identities, Owner
     from abserver.ports import Clock
+    from abserver.sip.bindings import Limits as RegistrarLimits
     from tests.support.fakes import MemoryDocuments, MemoryJournal
     from tests.support.network import Network
     from xcap.ports import CredentialStore, DocumentStore
@@ -49,6 +51,8 @@ class Limits:
     devices: int = 16
     pending: int = 200
     requests: int = 1000
+    registrar: RegistrarLimits | None = None
+    """None: the server is no registrar."""
 
 
 class SimServer:
@@ -77,7 +81,7 @@ class SimServer:
             network,
             ADDRESS,
             lambda request, flow, respond: self.events.reception.handle(request, flow, respond),
-            CAPABILITIES,
+            with_registrar(CAPABILITIES) if limits.registrar else CAPABILITIES,
         )
 
     async def start(self) -> None:
@@ -115,6 +119,7 @@ class SimServer:
                 max_requests=self._limits.requests,
                 identities=self._identities,
                 charging_ioi=IOI,
+                registrar=self._limits.registrar,
             ),
         )
         self.followers = self.events.contact_cards.followers
