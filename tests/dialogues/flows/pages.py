@@ -40,6 +40,7 @@ Within a dialog the Call-ID stands for From, To and Contact. What differs from r
 entity-tags are numbered as they appear (`view-1`, `version-1`), as are tags, addresses are those of documentation
 networks, digests are dots, and time stands still. Devices and people have a proxy before them that has authenticated
 them, and says so, but for the flows about just that. Unless a flow says otherwise, the server paces nothing.
+By TLS and [by WebSocket](../web-phones.md) the same messages go, with another transport in Via and Contact.
 
 A script says one thing after the other, its comments are the sentences of the page, and it fails at the first message
 that is not as it says, or of which it says nothing:
