@@ -63,6 +63,7 @@ fuzz: $(VENV)/installed-dev
 
 docs: $(VENV)/installed
 	$(RUN)/python -m abserver.config
+	$(RUN)/python -m tests.conformance.rfc3261.coverage
 	$(RUN)/python -m tests.conformance.rfc4825.coverage
 	$(RUN)/python -m tests.dialogues.flows
 

@@ -14,6 +14,7 @@ PLAIN = Settings()
 HERE = Address("127.0.0.1", 5061)
 
 
+@pytest.mark.rfc("3261", "8.1.1.2", "sip and sips")
 @pytest.mark.parametrize(
     ("sip", "http", "served"),
     [

@@ -101,6 +101,7 @@ def outcome(data: bytes) -> int:
     return response.status
 
 
+@pytest.mark.rfc("3261", "7.1", "a Request-URI is bare")
 @pytest.mark.parametrize(("case", "expected"), EXPECTED.items(), ids=EXPECTED.keys())
 def test_each_torture_message_gets_its_answer(case: str, expected: int) -> None:
     assert outcome(data_of(case.split()[1])) == expected
@@ -157,6 +158,7 @@ def test_3_1_1_13_an_empty_reason() -> None:
     assert (message.status, message.reason) == (100, "")
 
 
+@pytest.mark.rfc("3261", "20", "a URI with a comma is in brackets")
 def test_3_1_2_13_a_contact_that_needs_brackets_is_refused_when_it_is_read() -> None:
     with pytest.raises(SipSyntaxError):
         _ = message_of("regbadct").contact

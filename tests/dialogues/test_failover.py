@@ -114,6 +114,7 @@ async def outcome_of(client: SipDriver, *, transport: str = "udp") -> int | Send
     return told.status if isinstance(told, Response) else told
 
 
+@pytest.mark.rfc("3261", "8.1.2", "each address is tried")
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 async def test_a_hop_that_cannot_be_reached_is_passed_over(transport: str) -> None:
     """RFC 3263 §4.3: "a transport failure of some sort (generally, due to fatal ICMP errors in UDP or connection
@@ -140,6 +141,8 @@ async def test_a_connection_that_breaks_without_an_answer_is_a_failure_of_the_ho
     assert len(second.requests) == 1
 
 
+@pytest.mark.rfc("3261", "8.1.2", "each address is tried")
+@pytest.mark.rfc("3261", "21.5.4", "a 503 is taken to another server")
 @pytest.mark.parametrize("fields", [{}, {"Retry_After": "30"}])
 async def test_a_503_sends_the_request_to_the_next_hop_in_a_transaction_of_its_own(fields: dict[str, str]) -> None:
     """RFC 3263 §4.3: "identical to the previous, but has a different value of the Via branch ID"."""
@@ -153,6 +156,7 @@ async def test_a_503_sends_the_request_to_the_next_hop_in_a_transaction_of_its_o
     assert (one.uri, one.headers, one.body) == (other.uri, other.headers, other.body)
 
 
+@pytest.mark.rfc("3261", "21.5.4", "and its Retry-After kept")
 async def test_a_retry_after_keeps_other_requests_away_and_a_503_without_one_does_not() -> None:
     """RFC 3261 §21.5.4."""
     asked, unasked, second = Hopping(503, Retry_After="30"), Hopping(503), Hopping()
@@ -179,6 +183,7 @@ async def test_the_last_failure_is_the_outcome() -> None:
         assert await outcome_of(client, transport="tcp") == 503
 
 
+@pytest.mark.rfc("3261", "8.1.2", "each address is tried")
 async def test_a_silent_hop_is_passed_over_when_timer_f_fires(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 3263 §4.3; the next request does not wait for it again."""
     monkeypatch.setattr(client_transaction, "TRANSACTION_TIMEOUT", 0.2)

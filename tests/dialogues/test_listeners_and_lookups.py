@@ -15,6 +15,7 @@ from abserver.sip.transport import Address, Listener, Transport
 ANY = Address("127.0.0.1", 0)
 
 
+@pytest.mark.rfc("3261", "18.2.1", "one port for UDP and TCP")
 def test_a_udp_port_that_is_taken_beside_a_free_tcp_port_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 3261 §18.2.1: both on one port."""
     bound: list[Address] = []
@@ -48,6 +49,7 @@ def test_a_wildcard_without_a_route_stays_as_it_is() -> None:
     assert source_towards(Address("255.255.255.255", 5060), anywhere) == anywhere
 
 
+@pytest.mark.rfc("3261", "8.1.1.2", "sip and sips")
 @pytest.mark.parametrize(
     ("uri", "target"),
     [

@@ -18,6 +18,7 @@ ZONE = {
 }
 
 
+@pytest.mark.rfc("3261", "8.1.2", "the DNS tells the destination")
 async def test_4_1_naptr_leads_to_srv_and_that_to_an_address() -> None:
     async with name_server(ZONE) as (_, resolver):
         [hop] = await resolver.locate("sip:alice@example.test", BOTH, lambda address: True)

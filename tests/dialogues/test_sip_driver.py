@@ -100,6 +100,7 @@ def status(outcome: Response | SendFailure) -> int:
     return outcome.status
 
 
+@pytest.mark.rfc("3261", "18", "UDP and TCP")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("transport", [Transport.UDP, Transport.TCP])
 async def test_a_request_reaches_the_handler_and_its_response_comes_back(host: str, transport: Transport) -> None:
@@ -114,6 +115,7 @@ async def test_a_request_reaches_the_handler_and_its_response_comes_back(host: s
     assert flow.local == target
 
 
+@pytest.mark.rfc("3261", "18.1.1", "a connection is used again")
 async def test_a_tcp_connection_is_used_again() -> None:
     served = Served()
     async with node(served) as server, node() as client:
@@ -162,6 +164,7 @@ async def test_a_request_for_a_flow_that_is_gone_is_unreachable_rfc5626_5_3_1(fl
     assert served.requests == []
 
 
+@pytest.mark.rfc("3261", "18.1.1", "large requests go by TCP")
 async def test_a_request_over_1300_bytes_leaves_by_tcp() -> None:
     """RFC 3261 §18.1.1."""
     served = Served()
@@ -173,6 +176,7 @@ async def test_a_request_over_1300_bytes_leaves_by_tcp() -> None:
     assert served.requests[0][0].via.transport == "TCP"
 
 
+@pytest.mark.rfc("3261", "18.1.1", "large requests go by TCP")
 async def test_requests_of_a_dialog_leave_as_text_by_the_way_that_is_known_and_large_ones_by_tcp() -> None:
     """RFC 3261 §18.1.1 holds for a next hop that was reached by UDP before."""
     served = Served()
@@ -215,6 +219,7 @@ async def test_many_requests_at_once_all_get_their_answers() -> None:
     assert len(served.requests) == 500
 
 
+@pytest.mark.rfc("3261", "18.1.1", "and by UDP where there is no TCP")
 async def test_a_large_request_goes_by_udp_when_the_peer_refuses_tcp_and_the_refusal_is_remembered() -> None:
     """RFC 3261 §18.1.1."""
     served = Served()
@@ -228,6 +233,7 @@ async def test_a_large_request_goes_by_udp_when_the_peer_refuses_tcp_and_the_ref
     assert {each.flow.transport for each in seen} == {Transport.UDP}
 
 
+@pytest.mark.rfc("3261", "18.1.1", "a connection is used again")
 async def test_requests_that_wait_for_one_connection_share_it() -> None:
     served = Served()
     async with node(served) as server, node() as client:
@@ -239,6 +245,8 @@ async def test_requests_that_wait_for_one_connection_share_it() -> None:
     assert len({flow.connection for _, flow in served.requests}) == 1
 
 
+@pytest.mark.rfc("3261", "8.1.3.1", "a transport error is a 503")
+@pytest.mark.rfc("3261", "18.4", "unreachable is a failure")
 async def test_a_refused_connection_is_unreachable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         nobody = Address("127.0.0.1", closed.getsockname()[1])
@@ -246,6 +254,7 @@ async def test_a_refused_connection_is_unreachable() -> None:
         assert await outcome_of(client, request_to(nobody, transport="tcp")) is SendFailure.UNREACHABLE
 
 
+@pytest.mark.rfc("3261", "8.1.3.1", "a transport error is a 503")
 async def test_an_icmp_error_is_unreachable_long_before_timer_f() -> None:
     """RFC 3261 §18.4."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
@@ -287,6 +296,7 @@ async def test_a_target_without_a_way_to_it_is_unreachable(uri: str) -> None:
     assert outcome is SendFailure.UNREACHABLE
 
 
+@pytest.mark.rfc("3261", "8.1.2", "the DNS tells the destination")
 async def test_a_host_name_is_looked_up() -> None:
     async with node() as server, node() as client:
         port = address_of(server, Transport.UDP).port
@@ -295,6 +305,7 @@ async def test_a_host_name_is_looked_up() -> None:
             assert status(await outcome_of(client, named)) == 200
 
 
+@pytest.mark.rfc("3261", "8.1.2", "otherwise the first Route")
 async def test_the_first_route_takes_precedence_over_the_request_uri() -> None:
     """RFC 3261 §8.1.2."""
     served = Served()
@@ -305,6 +316,7 @@ async def test_the_first_route_takes_precedence_over_the_request_uri() -> None:
     assert served.requests[0][0].uri == request.uri
 
 
+@pytest.mark.rfc("3261", "8.1.2", "behind a strict router the Request-URI counts")
 async def test_a_strict_router_is_the_request_uri() -> None:
     """RFC 3261 §12.2.1.1: the Request-URI of such a request names the next hop."""
     async with node() as server, node() as client:
@@ -313,6 +325,7 @@ async def test_a_strict_router_is_the_request_uri() -> None:
         assert status(await outcome_of(client, request)) == 200
 
 
+@pytest.mark.rfc("3261", "8.2.2.3", "extensions not understood are a 420")
 async def test_what_the_server_cannot_serve_is_refused_before_the_handler() -> None:
     served = Served()
     async with node(served) as server, node() as client:
@@ -352,6 +365,7 @@ async def test_a_second_answer_is_a_fault_and_never_leaves(caplog: pytest.LogCap
     assert "request failed" in caplog.messages
 
 
+@pytest.mark.rfc("3261", "18.2.2", "or by a new one")
 async def test_a_response_whose_connection_is_gone_leaves_on_another_one() -> None:
     """RFC 3261 §18.2.2: to the source of the request, at the port in the sent-by."""
     entered, leave = asyncio.Event(), asyncio.Event()
@@ -435,6 +449,7 @@ async def test_garbage_is_met_with_silence_and_serving_goes_on(caplog: pytest.Lo
     assert caplog.records == []
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
 async def test_a_malformed_request_gets_400() -> None:
     """RFC 3261 §18.3: a body shorter than Content-Length."""
     async with node() as server:
@@ -473,6 +488,7 @@ async def test_an_address_that_is_not_ours_is_named() -> None:
         await driver.start()
 
 
+@pytest.mark.rfc("3261", "18.2.1", "one port for UDP and TCP")
 async def test_udp_and_tcp_on_any_port_share_it() -> None:
     """RFC 3261 §18.2.1."""
     async with node() as driver:
@@ -489,6 +505,7 @@ async def test_a_wildcard_listener_names_the_address_that_its_peer_reaches() -> 
         assert status(await outcome_of(server, back, served.requests[0][1])) == 200
 
 
+@pytest.mark.rfc("3261", "18.1.1", "our sent-by is where we are found")
 async def test_a_request_leaves_by_the_listener_that_its_peer_spoke_to() -> None:
     heard = Served()
     async with node(udp=(ANY, ANY), tcp=()) as server, node(heard, tcp=()) as client:

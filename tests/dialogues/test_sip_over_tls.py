@@ -54,6 +54,8 @@ def place_of(driver: SipDriver) -> Address:
     return next(each.address for each in driver.ready if each.transport is Transport.TLS)
 
 
+@pytest.mark.rfc("3261", "8.1.1.2", "sip and sips")
+@pytest.mark.rfc("3261", "8.1.2", "a SIPS resource is reached by TLS only")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 @pytest.mark.parametrize("form", ["sip:{};transport=tls", "sips:{}", "sips:{};transport=tcp"])
 async def test_what_asks_for_tls_leaves_by_tls(host: str, form: str) -> None:
@@ -130,6 +132,7 @@ async def test_without_a_certificate_nothing_that_asks_for_tls_leaves() -> None:
     await client.stop()
 
 
+@pytest.mark.rfc("3261", "18.2.2", "or by a new one")
 @pytest.mark.parametrize(("host", "arrives"), [("localhost", True), ("elsewhere.example.org", False)])
 async def test_a_response_whose_connection_is_gone_leaves_on_another_one_to_whoever_proves_the_sent_by(
     host: str, arrives: bool, caplog: pytest.LogCaptureFixture

@@ -131,6 +131,7 @@ async def test_hundreds_that_come_back_at_once_need_not_knock_twice() -> None:
                 phones.enter_context(socket.create_connection(address, timeout=0.9))
 
 
+@pytest.mark.rfc("3261", "18", "connections are kept open")
 async def test_a_silent_connection_is_cut() -> None:
     inbox = Inbox()
     async with listening(inbox, StreamLimits(idle=0.05)) as (_, address), connected(address) as (reader, _):
@@ -138,6 +139,7 @@ async def test_a_silent_connection_is_cut() -> None:
         assert (await inbox.closed.get()).remote.host == "127.0.0.1"
 
 
+@pytest.mark.rfc("3261", "18", "connections are kept open")
 async def test_a_connection_in_use_outlives_the_idle_time() -> None:
     inbox = Inbox()
     time = asyncio.get_running_loop().time
@@ -246,6 +248,7 @@ def test_the_addresses_of_one_ipv6_subscriber_are_one_peer(host: str, peer: str)
     assert peer_of(host) == peer
 
 
+@pytest.mark.rfc("3261", "18.1.1", "our sent-by is where we are found")
 async def test_an_opened_connection_names_our_listener_and_is_found_by_its_peer() -> None:
     near, far = Inbox(), Inbox()
     async with listening(near) as (shell, here), listening(far) as (_, there):

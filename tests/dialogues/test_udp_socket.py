@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -81,6 +83,7 @@ async def test_a_flow_names_both_ends() -> None:
         assert here.flow_to(there.address) is flow
 
 
+@pytest.mark.rfc("3261", "18.4", "unreachable is a failure")
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 async def test_an_icmp_error_names_the_flow_it_is_about_and_spares_the_others(host: str) -> None:
     """RFC 3261 §18.4."""
@@ -97,6 +100,58 @@ async def test_an_icmp_error_names_the_flow_it_is_about_and_spares_the_others(ho
         here.send(b"found", here.flow_to(live.address))  # the waiting error must not cost this one
         assert (await failed).remote == nobody
         assert await got == b"found"
+
+
+class TroubledSocket:
+    """A socket whose error queue holds what a test says: errno, origin, ICMP type and code, and whom it is about."""
+
+    def __init__(self, sock: socket.socket, errors: list[tuple[tuple[int, int, int, int], Address]]) -> None:
+        self._sock = sock
+        self._errors = errors
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, Address]:
+        if not self._errors:
+            raise BlockingIOError
+        facts, peer = self._errors.pop(0)
+        return b"", [(0, 0, struct.pack("=IBBB", *facts))], 0, peer
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+@pytest.mark.rfc("3261", "18.4", "what is no failure is ignored")
+async def test_icmp_errors_that_say_nothing_of_the_peer_are_ignored() -> None:
+    """RFC 3261 §18.4: "Source quench and TTL exceeded ICMP errors SHOULD be ignored"."""
+    one, other, third, fourth = (Address(f"192.0.2.{number}", 5060) for number in (1, 2, 3, 4))
+    failed: list[Address] = []
+    done = asyncio.Event()
+
+    def fail(flow: Flow) -> None:
+        failed.append(flow.remote)
+        done.set()
+
+    with opened(failed=fail) as here, opened() as there:
+        errors = [
+            ((errno.EHOSTUNREACH, 2, 11, 0), one),  # time exceeded in transit
+            ((errno.EHOSTUNREACH, 3, 3, 0), other),  # the same of IPv6
+            ((0, 2, 4, 0), third),  # source quench
+            ((errno.EHOSTUNREACH, 2, 3, 1), fourth),  # host unreachable
+        ]
+        here._sock = TroubledSocket(here._sock, errors)  # type: ignore[assignment]  # stands in for a network
+        here._errors = True
+        there.send(b"x", there.flow_to(here.address))
+        await done.wait()
+    assert failed == [fourth]
+
+
+@pytest.mark.rfc("3261", "18.1.1", "any datagram can be read")
+async def test_the_largest_datagram_arrives_whole() -> None:
+    """RFC 3261 §18.1.1."""
+    got: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    largest = b"x" * 65_507
+    with opened(lambda data, _: got.set_result(data)) as here, opened() as there:
+        there.send(largest, there.flow_to(here.address))
+        assert await got == largest
 
 
 async def test_an_address_that_cannot_be_sent_to_fails_later_not_at_once() -> None:

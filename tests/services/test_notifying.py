@@ -381,6 +381,8 @@ async def test_the_answers_of_the_must_list_end_the_subscription_not_the_relatio
     assert (await bob.refresh()).status == 481
 
 
+@pytest.mark.rfc("3261", "8.1.3.1", "silence is a 408")
+@pytest.mark.rfc("3261", "12.2.1.2", "481, 408 and silence end it")
 @story
 async def test_silence_ends_the_subscription_after_timer_f_rfc6665_4_2_2(world: World) -> None:
     world.put_card(ANN, card("1"))
@@ -410,6 +412,7 @@ async def test_another_failure_is_repeated_with_the_full_view_after_retry_after(
     assert b"tel:3" in bob.last.body
 
 
+@pytest.mark.rfc("3261", "8.1.3.5", "a repeated request has the next number")
 @pytest.mark.parametrize(
     ("status", "field"),
     [

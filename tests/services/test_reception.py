@@ -11,6 +11,7 @@ from tests.support.server import ADDRESS
 from tests.support.world import World, story
 
 
+@pytest.mark.rfc("3261", "12.1.1", "a Contact at which we are found")
 @story
 async def test_the_local_target_of_a_notifier_is_a_gruu_rfc6665_4_5_1(world: World) -> None:
     """In the answer to SUBSCRIBE and in each NOTIFY."""
@@ -23,6 +24,7 @@ async def test_the_local_target_of_a_notifier_is_a_gruu_rfc6665_4_5_1(world: Wor
     assert [str(each) for each in targets] == [f"<sip:ann@{ADDRESS};gr=example.com>"] * 2
 
 
+@pytest.mark.rfc("3261", "8.1.1.8", "a Contact of our own, secure where it has to be")
 @story
 async def test_a_new_subscribe_to_the_gruu_of_a_dialog_is_for_the_same_resource_rfc6665_4_5_1(world: World) -> None:
     world.put_card(ANN, card("1"))

@@ -35,6 +35,7 @@ async def confirmed(world: World, *, accept: str | None = BOTH, **fields: str | 
 # -- granted ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rfc("3261", "12.1.1", "a Contact at which we are found")
 @story
 async def test_a_200_has_tag_contact_and_the_granted_duration_rfc6665_4_2_1_1(world: World) -> None:
     world.put_card(ANN, card())
@@ -46,6 +47,9 @@ async def test_a_200_has_tag_contact_and_the_granted_duration_rfc6665_4_2_1_1(wo
     assert response.to.tag
 
 
+@pytest.mark.rfc("3261", "8.1.1.8", "a Contact of our own, secure where it has to be")
+@pytest.mark.rfc("3261", "12.1.1", "a secure Contact")
+@pytest.mark.rfc("3261", "12.2.1.1", "each NOTIFY has our Contact")
 @pytest.mark.parametrize(
     ("uri", "fields", "scheme"),
     [
@@ -84,6 +88,7 @@ async def test_a_request_to_a_sips_uri_with_another_contact_is_a_400_rfc5630_5_1
     assert world.journal.subscriptions() == []
 
 
+@pytest.mark.rfc("3261", "8.2", "what is rejected changes nothing")
 @story
 async def test_a_200_leaves_after_relation_and_subscription_are_durable(world: World) -> None:
     world.put_card(ANN, card())
@@ -150,6 +155,7 @@ async def test_a_refresh_of_a_device_without_a_copy_gets_the_full_view_rfc6665_4
     assert bob.last.body == bob.notifies[0].body
 
 
+@pytest.mark.rfc("3261", "12.2.2", "a request moves the target")
 @story
 async def test_a_refresh_moves_the_target_rfc6665_4_2_1(world: World) -> None:
     bob = await confirmed(world)
@@ -486,6 +492,7 @@ async def test_two_devices_of_one_watcher_are_kept_apart(world: World) -> None:
 # -- refusals ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.rfc("3261", "8.2", "what is rejected changes nothing")
 @pytest.mark.parametrize(
     ("fields", "status", "header", "value"),
     [
@@ -515,6 +522,7 @@ async def test_what_cannot_be_served_is_refused_as_rfc6665_4_2_1_and_rfc3261_8_2
     assert len(world.server.followers) == 0
 
 
+@pytest.mark.rfc("3261", "8.2.2.1", "another address is a 404")
 @pytest.mark.parametrize("owner", ["sip:nobody@example.com", "sip:ann@elsewhere.org", "sip:10.0.0.1:5060"])
 @story
 async def test_nobody_we_know_gets_404(world: World, owner: str) -> None:
@@ -530,6 +538,7 @@ async def test_a_user_without_a_card_can_be_followed(world: World) -> None:
     assert (await bob.subscribe(ANN)).status == 200
 
 
+@pytest.mark.rfc("3261", "8.2", "what is rejected changes nothing")
 @story
 async def test_a_blocked_watcher_gets_403_and_leaves_no_trace(world: World) -> None:
     world.put_card(ANN, card())
@@ -542,6 +551,7 @@ async def test_a_blocked_watcher_gets_403_and_leaves_no_trace(world: World) -> N
     assert world.journal.relation(ANN, BOB) is None
 
 
+@pytest.mark.rfc("3261", "12.2.2", "a dialog that is not known is a 481")
 @story
 async def test_a_dialog_that_is_not_known_gets_481_rfc6665_4_2_1_2(world: World) -> None:
     bob = await confirmed(world)
@@ -564,6 +574,7 @@ async def test_a_dialog_is_not_shared_by_another_subscription_rfc6665_4_5_2(worl
     assert (await bob.refresh(Event="contact-card;id=2")).status == 403
 
 
+@pytest.mark.rfc("3261", "12.2.2", "the order of the peer's numbers")
 @story
 async def test_a_cseq_out_of_order_gets_500_rfc3261_12_2_2(world: World) -> None:
     bob = await confirmed(world)
@@ -573,6 +584,7 @@ async def test_a_cseq_out_of_order_gets_500_rfc3261_12_2_2(world: World) -> None
     assert (await bob.refresh()).status == 500
 
 
+@pytest.mark.rfc("3261", "16.3", "the last hop")
 @story
 async def test_too_many_hops_gets_483_where_the_request_is_not_for_us_and_is_served_where_it_is(world: World) -> None:
     world.put_card(ANN, card())
@@ -580,6 +592,7 @@ async def test_too_many_hops_gets_483_where_the_request_is_not_for_us_and_is_ser
     assert (await bob.subscribe(ANN, Max_Forwards="0")).status == 200
 
 
+@pytest.mark.rfc("3261", "8.2.1", "a method that is not served is 405 with Allow")
 @pytest.mark.parametrize(("method", "status"), [("PUBLISH", 405), ("NOTIFY", 405), ("FROBNICATE", 501)])
 @story
 async def test_other_methods_get_405_and_unknown_ones_501_rfc3261_8_2_1(world: World, method: str, status: int) -> None:
@@ -589,6 +602,8 @@ async def test_other_methods_get_405_and_unknown_ones_501_rfc3261_8_2_1(world: W
     assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS, CANCEL"
 
 
+@pytest.mark.rfc("3261", "11.2", "OPTIONS tells what is served")
+@pytest.mark.rfc("3261", "20.5", "Allow names CANCEL too")
 @story
 async def test_options_tells_what_is_served_rfc3261_11_2(world: World) -> None:
     bob = await world.phone(BOB)
@@ -603,6 +618,20 @@ async def test_options_tells_what_is_served_rfc3261_11_2(world: World) -> None:
         "Accept-Language": "*",
         "Supported": "",
     }
+
+
+@pytest.mark.rfc("3261", "8.2.4", "only what the client supports is applied")
+@story
+async def test_no_response_requires_an_extension(world: World) -> None:
+    """RFC 3261 §8.2.4: whether the client supports any or none."""
+    world.put_card(ANN, card())
+    bob = await world.phone(BOB)
+    plain = await bob.subscribe(ANN)
+    assert (plain.status, "Require" in plain.headers) == (200, False)
+    able = await bob.subscribe(ANN, Supported="eventlist, path, gruu")
+    assert (able.status, "Require" in able.headers) == (200, False)
+    await world.pass_time()
+    assert not any("Require" in each.request.headers for each in bob.notifies)
 
 
 def bare_request(method: str) -> Request:

@@ -1,24 +1,10 @@
-"""Writes docs/rfc4825-coverage.md: each statement of RFC 4825 beside the tests that hold the server to it.
-
-Statements are in `statements.toml`; tests name theirs with `@pytest.mark.rfc("4825", section, title)`, wherever they
-are. The sources are read, nothing is run: `python -m tests.conformance.rfc4825.coverage`.
-"""
+"""Writes docs/rfc4825-coverage.md: `python -m tests.conformance.rfc4825.coverage`."""
 
 from __future__ import annotations
 
-import ast
-import re
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-HERE = Path(__file__).parent
-ROOT = HERE.parents[2]
-PAGE = ROOT / "docs" / "rfc4825-coverage.md"
+from tests.support.statements import Coverage
 
 HEAD = """# RFC 4825, statement by statement
 
@@ -35,84 +21,7 @@ ORDER_NOTE = """
 Section 8 has a server look at the URI before it authenticates the request. Here a request is authenticated first: an
 unknown usage or user is 404 to whoever has logged in, and 401 before.
 """
-
-
-@dataclass(frozen=True, order=True)
-class Test:
-    """A test function."""
-
-    path: str
-    """Of its file, from the root of the repository."""
-    name: str
-
-
-Key = tuple[str, str]
-"""Section and title."""
-
-
-def statements() -> dict[str, dict[str, str]]:
-    """Those about servers: section -> title -> text."""
-    return dict(_read()["server"])
-
-
-def others() -> dict[str, dict[str, tuple[str, str]]]:
-    """Those about somebody else: section -> title -> (who, text)."""
-    return dict(_read()["other"])
-
-
-def _read() -> dict[str, Any]:
-    return tomllib.loads((HERE / "statements.toml").read_text())
-
-
-def marks(number: str = "4825") -> Mapping[Key, Sequence[Test]]:
-    """The tests of each statement of an RFC, by the marks of test functions."""
-    found: dict[Key, list[Test]] = {}
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for test, key in _marked(ast.parse(path.read_bytes()), path.relative_to(ROOT).as_posix(), number):
-            found.setdefault(key, []).append(test)
-    return found
-
-
-def _marked(tree: ast.AST, path: str, number: str) -> Iterator[tuple[Test, Key]]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.rfc":
-                    rfc, section, title = map(ast.literal_eval, decorator.args)
-                    if rfc == number:
-                        yield Test(path, node.name), (section, title)
-
-
-def page() -> str:
-    """The page as it should be."""
-    tests = marks()
-    parts = [HEAD]
-    for section, titles in sorted(statements().items(), key=lambda item: [int(part) for part in item[0].split(".")]):
-        parts.append(f"## {section}\n\n| level | statement | tests |\n|---|---|---|\n")
-        parts.extend(_row(text, tests.get((section, title), ())) for title, text in titles.items())
-        parts.append("\n")
-    parts.append("## About others\n\nStatements of the same sections that no server can be held to.\n\n")
-    parts.append("| section | about | statement |\n|---|---|---|\n")
-    parts.extend(
-        f"| {section} | {who} | {_cell(text)} |\n"
-        for section, entries in others().items()
-        for who, text in entries.values()
-    )
-    return "".join(parts) + ORDER_NOTE
-
-
-def _row(text: str, tests: Sequence[Test]) -> str:
-    names = ", ".join(
-        f"[{test.name.removeprefix('test_').replace('_', ' ')}](../{test.path})" for test in sorted(tests)
-    )
-    levels = dict.fromkeys(re.findall(r"\b(?:MUST|SHOULD)(?: NOT| not)?\b|\bMAY\b|\bRECOMMENDED\b", text))
-    return f"| {', '.join(levels) or '–'} | {_cell(text)} | {names} |\n"
-
-
-def _cell(text: str) -> str:
-    """Text in a table of Markdown."""
-    return re.sub(r"([|<>*_\[\]])", r"\\\1", " ".join(text.split()))
-
+COVERAGE = Coverage("4825", Path(__file__).parent, HEAD, ORDER_NOTE)
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    COVERAGE.write()

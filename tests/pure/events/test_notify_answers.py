@@ -99,6 +99,9 @@ def notifying() -> Subscription:
     return machine
 
 
+@pytest.mark.rfc("3261", "8.1.3.1", "silence is a 408")
+@pytest.mark.rfc("3261", "8.1.3.2", "an unknown status is the x00 of its class")
+@pytest.mark.rfc("3261", "12.2.1.2", "481, 408 and silence end it")
 @pytest.mark.parametrize("status", [None, *range(200, 700)])
 def test_every_answer_does_what_its_row_says(status: int | None) -> None:
     machine = notifying()
@@ -109,6 +112,8 @@ def test_every_answer_does_what_its_row_says(status: int | None) -> None:
 LATER_ONES = [status for status, (means, _) in TABLE.items() if means == LATER]
 
 
+@pytest.mark.rfc("3261", "20.33", "Retry-After")
+@pytest.mark.rfc("3261", "21.5.4", "and its Retry-After kept")
 @pytest.mark.parametrize("status", LATER_ONES)
 def test_what_is_tried_again_waits_as_long_as_it_is_asked_to(status: int) -> None:
     """RFC 3261 §20.33; without a Retry-After 32 s, then twice as long each time."""

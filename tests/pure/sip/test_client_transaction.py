@@ -101,6 +101,10 @@ def fire(machine: ClientTransaction, timer: Event) -> list[Effect]:
     raise AssertionError(f"{timer} never fired")
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Trying")
+@pytest.mark.rfc("3261", "17.1.2.2", "Proceeding")
+@pytest.mark.rfc("3261", "17.1.2.2", "Completed and Terminated")
+@pytest.mark.rfc("3261", "17.1.4", "a transport failure is told")
 @pytest.mark.parametrize(("transport", "state", "event"), CASES)
 def test_every_event_in_every_state_does_what_figure_6_says(transport: Transport, state: State, event: Event) -> None:
     reliable = transport.reliable
@@ -145,6 +149,7 @@ def test_no_way_leads_to_what_the_tables_leave_out(transport: Transport) -> None
     assert seen == {(transport, state) for state in State} - UNREACHABLE
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Trying")
 def test_a_request_that_nobody_answers_is_sent_eleven_times_and_then_given_up() -> None:
     """§17.1.2.2: intervals of 500 ms, 1 s, 2 s, 4 s, 4 s ... and timer F at 64*T1."""
     happened = timeline(ClientTransaction(reliable=False, now=0.0))
@@ -152,6 +157,7 @@ def test_a_request_that_nobody_answers_is_sent_eleven_times_and_then_given_up() 
     assert happened == [*((at, [Effect.SEND]) for at in sends), (32.0, [Effect.TIMED_OUT])]
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Proceeding")
 def test_after_a_provisional_response_the_request_is_sent_every_t2() -> None:
     """§17.1.2.2: "If Timer E fires while in the Proceeding state [...] Timer E MUST be reset with a value of T2"."""
     machine = ClientTransaction(reliable=False, now=0.0)
@@ -160,10 +166,12 @@ def test_after_a_provisional_response_the_request_is_sent_every_t2() -> None:
     assert timeline(machine) == [*((at, [Effect.SEND]) for at in sends), (32.0, [Effect.TIMED_OUT])]
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Trying")
 def test_over_a_reliable_transport_only_timer_f_runs() -> None:
     assert timeline(ClientTransaction(reliable=True, now=7.0)) == [(39.0, [Effect.TIMED_OUT])]
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Completed and Terminated")
 def test_a_completed_transaction_absorbs_for_t4() -> None:
     machine = ClientTransaction(reliable=False, now=0.0)
     machine.receive(200, 1.0)

@@ -128,6 +128,17 @@ def of_the_peer(number: int) -> Request:
     return Request("SUBSCRIBE", "sip:192.0.2.10", Headers(fields))
 
 
+@pytest.mark.rfc("3261", "8.1.1.4", "one Call-ID for a dialog")
+@pytest.mark.rfc("3261", "8.1.1.5", "CSeq has the method and a number of 31 bits")
+@pytest.mark.rfc("3261", "8.1.2", "a SIPS resource is reached by TLS only")
+@pytest.mark.rfc("3261", "12.2.1.1", "To, From and Call-ID are those of the dialog")
+@pytest.mark.rfc("3261", "12.2.1.1", "numbers grow by one")
+@pytest.mark.rfc("3261", "12.2.1.1", "without routes")
+@pytest.mark.rfc("3261", "12.2.1.1", "loose routing")
+@pytest.mark.rfc("3261", "12.2.1.1", "strict routing")
+@pytest.mark.rfc("3261", "12.2.1.2", "a 2xx moves the target")
+@pytest.mark.rfc("3261", "12.2.2", "the order of the peer's numbers")
+@pytest.mark.rfc("3261", "12.2.2", "a request moves the target")
 @pytest.mark.parametrize(("state", "event"), list(itertools.product(STATES, Event)))
 def test_every_event_in_every_state_does_what_the_tables_say(
     state: tuple[Ours, Theirs, Routes, Target], event: Event
@@ -163,6 +174,7 @@ def test_a_request_that_is_written_at_once_is_the_same(state: tuple[Ours, Theirs
     assert (outgoing.method, outgoing.uri, outgoing.fields) == (request.method, request.uri, fields)
 
 
+@pytest.mark.rfc("3261", "12.1.1", "a secure Contact")
 @pytest.mark.parametrize(("routes", "target"), list(itertools.product(Routes, Target)))
 def test_our_contact_is_a_sips_uri_where_the_table_says(routes: Routes, target: Target) -> None:
     dialog = dialog_in(Ours.NONE, Theirs.NONE, routes, target)

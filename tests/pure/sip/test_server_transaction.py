@@ -79,6 +79,9 @@ def machine_in(state: State, *, reliable: bool) -> ServerTransaction:
     return machine
 
 
+@pytest.mark.rfc("3261", "17.2.2", "Trying and Proceeding")
+@pytest.mark.rfc("3261", "17.2.2", "Completed and Terminated")
+@pytest.mark.rfc("3261", "17.2.4", "a response that cannot be sent is told")
 @pytest.mark.parametrize(("transport", "state", "event"), CASES)
 def test_every_event_in_every_state_does_what_figure_8_says(transport: Transport, state: State, event: Event) -> None:
     reliable = transport.reliable
@@ -124,6 +127,8 @@ def test_no_way_leads_to_what_the_tables_leave_out(transport: Transport) -> None
     assert seen == {(transport, state) for state in State} - UNREACHABLE
 
 
+@pytest.mark.rfc("3261", "8.2.6.1", "no provisional response but a late 100")
+@pytest.mark.rfc("3261", "17.1", "requests are answered at once")
 def test_the_100_waits_until_timer_e_of_the_client_has_grown_to_t2() -> None:
     """RFC 4320 §4.1: timer E is reset to T2 when it fires at 0.5 + 1 + 2 seconds."""
     assert TRYING_DELAY == 3.5
@@ -132,6 +137,7 @@ def test_the_100_waits_until_timer_e_of_the_client_has_grown_to_t2() -> None:
     assert machine.expire(13.5) == [Effect.SEND_TRYING]
 
 
+@pytest.mark.rfc("3261", "8.2.6.1", "no provisional response but a late 100")
 @pytest.mark.parametrize("status", [100, 180, 199, 408, 99, 700])
 def test_a_status_that_rfc_4320_forbids_is_our_own_fault(status: int) -> None:
     """RFC 4320 §4.1: no provisional response but the 100 of the machine; §4.2: no 408."""
@@ -150,6 +156,7 @@ def test_an_answer_after_the_client_gave_up_is_not_sent() -> None:
     assert machine.next_deadline() == math.inf
 
 
+@pytest.mark.rfc("3261", "17.2.2", "Completed and Terminated")
 def test_an_answered_request_is_answered_again_for_64_times_t1() -> None:
     """§17.2.2: "it MUST set Timer J to fire in 64*T1 seconds for unreliable transports"."""
     machine = ServerTransaction(reliable=False, now=0.0)

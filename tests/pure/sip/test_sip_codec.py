@@ -46,6 +46,7 @@ def test_a_response_is_read(line: str, status: int, reason: str) -> None:
     assert message == Response(status, reason, Headers([("CSeq", "1 NOTIFY")]))
 
 
+@pytest.mark.rfc("3261", "7.3.3", "long and short names are the same")
 def test_folded_lines_spaced_colons_and_compact_names_are_read() -> None:
     """§7.3.1: a line break and the blanks after it are one space; §7.3.3."""
     message = parse(
@@ -64,6 +65,7 @@ def test_content_length_is_framing_and_no_field() -> None:
     assert "Content-Length" not in message.headers
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
 def test_octets_beyond_content_length_are_dropped() -> None:
     """§18.3: "additional bytes in the transport packet beyond the end of the body [...] MUST be discarded"."""
     assert parse(wire("OPTIONS sip:a SIP/2.0\nContent-Length: 3\n\nabcdef")).body == b"abc"
@@ -74,6 +76,7 @@ def test_a_datagram_without_content_length_is_all_body() -> None:
     assert parse(wire("OPTIONS sip:a SIP/2.0\n\nabc\n\n\x00")).body == b"abc\r\n\r\n\x00"
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
 @pytest.mark.parametrize("length", ["4", "-1", "three", "", "0x3", "4294967296", "9" * 5000])
 def test_a_wrong_content_length_of_a_request_is_answered_400(length: str) -> None:
     """§18.3: shorter than announced is an error."""
@@ -86,6 +89,7 @@ def test_two_content_lengths_are_refused_even_if_equal() -> None:
     assert refused(wire("OPTIONS sip:a SIP/2.0\nl: 0\nContent-Length: 0\n\n")).status_hint == 400
 
 
+@pytest.mark.rfc("3261", "7.1", "a Request-URI is bare")
 @pytest.mark.parametrize(
     "line",
     [
@@ -111,6 +115,7 @@ def test_malformed_start_lines_are_refused(line: str) -> None:
     assert refused(wire(f"{line}\nCSeq: 1 A\n\n")).status_hint == 400
 
 
+@pytest.mark.rfc("3261", "7.1", "the version is 2.0 in upper case")
 def test_another_version_is_hinted_505() -> None:
     """§21.5.6."""
     error = refused(wire(SUBSCRIBE.replace("SIP/2.0\n", "SIP/7.0\n", 1)))
@@ -130,6 +135,7 @@ def test_malformed_fields_are_refused(field: str) -> None:
     assert error.request.headers.get("Call-ID") == "c1"
 
 
+@pytest.mark.rfc("3261", "7", "lines end in CRLF, and an empty one ends the header")
 def test_a_header_that_does_not_end_is_refused() -> None:
     assert refused(b"OPTIONS sip:a SIP/2.0\r\nTo: x\r\n").reason == "Header Does Not End"
     assert refused(b"").request is None
@@ -201,6 +207,10 @@ def test_bad_responses_acks_and_what_names_no_way_back_meet_silence(data: bytes)
     assert refused(data).request is None
 
 
+@pytest.mark.rfc("3261", "7", "lines end in CRLF, and an empty one ends the header")
+@pytest.mark.rfc("3261", "7.1", "the version is 2.0 in upper case")
+@pytest.mark.rfc("3261", "20", "on streams there is a Content-Length")
+@pytest.mark.rfc("3261", "20.14", "Content-Length is always there")
 def test_a_message_is_written_with_its_length_last() -> None:
     request = Request("NOTIFY", "sip:a@b", Headers([("To", "<sip:a@b>"), ("X-Y", "Zoë")]), "é".encode())
     assert Outgoing.of(request).written("SIP/2.0/UDP c") == wire(

@@ -33,6 +33,8 @@ def notify(number: int = 1, **fields: str) -> Request:
     return Request("NOTIFY", "sip:bob@192.0.2.4", Headers(rows.items()))
 
 
+@pytest.mark.rfc("3261", "12.1", "a dialog has its ID")
+@pytest.mark.rfc("3261", "12.1.1", "the state of the dialog")
 def test_the_notifiers_end_comes_from_the_subscribe() -> None:
     """§12.1.1: route set in the order of the Record-Route, no local number yet."""
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p2;lr>;x=y, <sip:p1;lr>"), "a1")
@@ -50,6 +52,7 @@ def test_the_notifiers_end_comes_from_the_subscribe() -> None:
     assert dialog.id == DialogId("c1", "a1", "b1")
 
 
+@pytest.mark.rfc("3261", "12.1", "a dialog has its ID")
 def test_the_subscribers_end_comes_from_the_notify() -> None:
     """RFC 6665 §4.4.1: the NOTIFY creates the dialog, and its Record-Route is the route set."""
     dialog = Dialog.subscriber(subscribe(), notify(5, Record_Route="<sip:p1;lr>, <sip:p2;lr>"))
@@ -95,6 +98,8 @@ def test_a_request_without_to_tag_is_outside_of_any_dialog() -> None:
     assert DialogId.of_request(subscribe()) is None
 
 
+@pytest.mark.rfc("3261", "12.1.1", "a From without tag")
+@pytest.mark.rfc("3261", "12.2.1.1", "a tag that is null is left out")
 def test_a_peer_without_tag_is_told_without_tag() -> None:
     """§12.1.1: "A UAS MUST be prepared to receive a request without a tag in the From field"; §12.2.1.1."""
     dialog = Dialog.notifier(subscribe(From="sip:bob@example.com"), "a1")
@@ -105,6 +110,10 @@ def test_a_peer_without_tag_is_told_without_tag() -> None:
     assert Dialog.subscriber(subscribe(), notify(From="<sip:alice@example.com>")).remote_tag == ""
 
 
+@pytest.mark.rfc("3261", "7.3.1", "what proxies need comes first")
+@pytest.mark.rfc("3261", "8.1.1", "a request has what is mandatory")
+@pytest.mark.rfc("3261", "8.1.1.6", "Max-Forwards is 70")
+@pytest.mark.rfc("3261", "12.2.1.1", "To, From and Call-ID are those of the dialog")
 def test_a_request_within_the_dialog() -> None:
     """§12.2.1.1: numbers increase by one; To and From as the dialog says; no Route without a route set."""
     dialog = Dialog.notifier(subscribe(), "a1")
@@ -120,6 +129,7 @@ def test_a_request_within_the_dialog() -> None:
     assert dialog.next_request("NOTIFY").cseq.number == 2
 
 
+@pytest.mark.rfc("3261", "12.2.1.1", "loose routing")
 def test_a_loose_router_is_a_route() -> None:
     """§12.2.1.1."""
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p2.example.com;lr>, <sip:p1.example.com>"), "a1")
@@ -128,6 +138,7 @@ def test_a_loose_router_is_a_route() -> None:
     assert request.headers.get_all("Route") == ["<sip:p2.example.com;lr>", "<sip:p1.example.com>"]
 
 
+@pytest.mark.rfc("3261", "12.2.1.1", "strict routing")
 def test_a_strict_router_takes_the_request_uri() -> None:
     """§12.2.1.1 and its example."""
     dialog = Dialog.notifier(
@@ -143,6 +154,8 @@ def test_a_strict_router_takes_the_request_uri() -> None:
     assert request.headers.get_all("Route") == routes
 
 
+@pytest.mark.rfc("3261", "12.2.1.1", "strict routing")
+@pytest.mark.rfc("3261", "19.1.1", "unknown parameters are passed over")
 def test_a_strict_router_loses_what_a_request_uri_may_not_hold() -> None:
     """§12.2.1.1, §19.1.1 Table 1: headers and the method parameter."""
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1:5070;method=NOTIFY;a=b?Subject=x>"), "a1")
@@ -154,6 +167,7 @@ def test_a_route_that_is_no_sip_uri_does_not_stop_us() -> None:
     assert dialog.next_request("NOTIFY").headers.get("Route") == "<proxy:one>"
 
 
+@pytest.mark.rfc("3261", "12.2.2", "the order of the peer's numbers")
 def test_numbers_from_the_peer_may_skip_but_not_go_back() -> None:
     """§12.2.2."""
     dialog = Dialog.notifier(subscribe(), "a1")
@@ -165,6 +179,7 @@ def test_numbers_from_the_peer_may_skip_but_not_go_back() -> None:
     assert dialog.remote_cseq == 3
 
 
+@pytest.mark.rfc("3261", "12.2.1.2", "a 2xx moves the target")
 def test_an_accepted_request_or_a_2xx_moves_the_target_but_not_the_route() -> None:
     """§12.2.1.2, §12.2.2; RFC 6665 §3.1: SUBSCRIBE and NOTIFY are target refresh requests."""
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
@@ -177,6 +192,7 @@ def test_an_accepted_request_or_a_2xx_moves_the_target_but_not_the_route() -> No
     assert dialog.remote_target == "sip:bob@198.51.100.8"
 
 
+@pytest.mark.rfc("3261", "12.1.1", "the state of the dialog")
 def test_a_dialog_goes_on_where_its_stored_fields_say() -> None:
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
     dialog.next_request("NOTIFY")

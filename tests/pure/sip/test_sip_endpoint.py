@@ -82,6 +82,8 @@ def test_a_request_goes_up_once_and_its_answer_down(flow: Flow) -> None:
     assert parse(down.data) == make_response(up.request, 200, to_tag="a1")
 
 
+@pytest.mark.rfc("3261", "8.2.6.2", "a To tag is kept or added")
+@pytest.mark.rfc("3261", "17.2.2", "Completed and Terminated")
 def test_a_retransmitted_request_gets_the_same_answer_again() -> None:
     """§17.2.2; the transaction user sees it once."""
     endpoint = an_endpoint()
@@ -94,6 +96,7 @@ def test_a_retransmitted_request_gets_the_same_answer_again() -> None:
     assert isinstance(endpoint.receive(wire(), UDP, 33.1)[0], RequestReceived)
 
 
+@pytest.mark.rfc("3261", "17.2.2", "Completed and Terminated")
 def test_over_a_connection_the_transaction_ends_with_its_answer() -> None:
     """§17.2.2: timer J is zero."""
     endpoint = an_endpoint()
@@ -103,6 +106,8 @@ def test_over_a_connection_the_transaction_ends_with_its_answer() -> None:
     assert endpoint.respond(up.transaction_id, response, 1.0) == []
 
 
+@pytest.mark.rfc("3261", "8.2.6.1", "a 100 has the Timestamp with the delay")
+@pytest.mark.rfc("3261", "17.2.2", "Trying and Proceeding")
 def test_a_request_that_nobody_answers_gets_a_100_and_is_then_forgotten() -> None:
     """RFC 4320 §4; RFC 3261 §8.2.6.1: the Timestamp has the delay."""
     endpoint = an_endpoint()
@@ -118,6 +123,8 @@ def test_a_request_that_nobody_answers_gets_a_100_and_is_then_forgotten() -> Non
     assert endpoint.next_deadline() is None
 
 
+@pytest.mark.rfc("3261", "8.2.6.2", "a response copies five fields")
+@pytest.mark.rfc("3261", "18.2.1", "the source is stamped into the Via")
 def test_the_way_back_is_stamped_into_the_via() -> None:
     """§18.2.1, RFC 3581 §4; the Vias of other hops stay as they came."""
     endpoint = an_endpoint()
@@ -130,6 +137,7 @@ def test_the_way_back_is_stamped_into_the_via() -> None:
     assert down.flow.remote == Address("192.0.2.1", 9988)
 
 
+@pytest.mark.rfc("3261", "17.2.3", "requests are matched by branch, sender and method")
 def test_requests_with_one_branch_but_another_sender_or_method_are_others() -> None:
     """§17.2.3."""
     endpoint = an_endpoint()
@@ -138,6 +146,7 @@ def test_requests_with_one_branch_but_another_sender_or_method_are_others() -> N
     received(endpoint, wire("OPTIONS", Call_ID="3"))
 
 
+@pytest.mark.rfc("3261", "17.2.3", "requests as in RFC 2543")
 @pytest.mark.parametrize("branch", ["z9hG4bK", "oldstyle"])
 def test_without_the_magic_cookie_requests_match_as_in_rfc_2543(branch: str) -> None:
     """§17.2.3, RFC 4475 §3.2.1: Request-URI, tags, Call-ID, CSeq and top Via."""
@@ -149,6 +158,7 @@ def test_without_the_magic_cookie_requests_match_as_in_rfc_2543(branch: str) -> 
     received(endpoint, wire(Via="SIP/2.0/UDP 192.0.2.4", Call_ID="c2", To="<sip:alice@example.com>;tag=a"))
 
 
+@pytest.mark.rfc("3261", "8.2.2.2", "a merged request is a 482")
 def test_a_merged_request_is_a_482() -> None:
     """§8.2.2.2: the same From tag, Call-ID and CSeq by another path, outside of a dialog."""
     endpoint = an_endpoint()
@@ -161,6 +171,7 @@ def test_a_merged_request_is_a_482() -> None:
     received(endpoint, wire(branch="z9hG4bKc"), UDP, 41.0)
 
 
+@pytest.mark.rfc("3261", "8.2.2.2", "a merged request is a 482")
 def test_within_a_dialog_nothing_is_merged() -> None:
     """§8.2.2.2: "If the request has no tag in the To header field"."""
     endpoint = an_endpoint()
@@ -168,12 +179,14 @@ def test_within_a_dialog_nothing_is_merged() -> None:
     received(endpoint, wire(To="<sip:alice@example.com>;tag=a1", branch="z9hG4bKb"))
 
 
+@pytest.mark.rfc("3261", "8.2.7", "what is refused without state")
 def test_an_ack_is_dropped() -> None:
     endpoint = an_endpoint()
     assert endpoint.receive(wire("ACK"), UDP, 0.0) == []
     assert endpoint.receive(wire("ACK", From="nonsense"), UDP, 0.0) == []
 
 
+@pytest.mark.rfc("3261", "8.2.2.3", "what CANCEL and ACK require is ignored")
 def test_what_a_cancel_requires_is_not_looked_at() -> None:
     """§8.2.2.3: "These header fields MUST be ignored if they are present in these requests"."""
     endpoint = an_endpoint()
@@ -191,6 +204,7 @@ def test_an_answer_to_a_cancel_has_the_tag_of_the_one_to_its_request() -> None:
     assert cancel.to.tag == answer.to.tag
 
 
+@pytest.mark.rfc("3261", "8.1.3.1", "a transport error is a 503")
 def test_what_is_told_of_failure_is_told_once_for_each_kind() -> None:
     """§8.1.3.1: silence and transport errors are different things above this room, and each is the end."""
     endpoint = an_endpoint()
@@ -202,6 +216,8 @@ def test_what_is_told_of_failure_is_told_once_for_each_kind() -> None:
     assert endpoint.expire(100.0) == []
 
 
+@pytest.mark.rfc("3261", "8.2.1", "a method that is not served is 405 with Allow")
+@pytest.mark.rfc("3261", "8.2.7", "what is refused without state")
 def test_an_invite_is_a_405_each_time_without_state() -> None:
     """§8.2.1, §8.2.7."""
     endpoint = an_endpoint()
@@ -212,6 +228,8 @@ def test_an_invite_is_a_405_each_time_without_state() -> None:
     assert endpoint.next_deadline() is None
 
 
+@pytest.mark.rfc("3261", "9.2", "the cancelled transaction is found")
+@pytest.mark.rfc("3261", "9.2", "it changes nothing here")
 def test_a_cancel_of_a_request_is_a_200_and_changes_nothing() -> None:
     """§9.2: "A CANCEL request has no impact on the processing of transactions with any other method"."""
     endpoint = an_endpoint()
@@ -222,6 +240,7 @@ def test_a_cancel_of_a_request_is_a_200_and_changes_nothing() -> None:
     assert status_of(endpoint.respond(up.transaction_id, make_response(up.request, 200), 1.0)) == 200
 
 
+@pytest.mark.rfc("3261", "9.2", "without one it is a 481")
 def test_a_cancel_of_nothing_is_a_481() -> None:
     """§9.2."""
     endpoint = an_endpoint()
@@ -230,6 +249,7 @@ def test_a_cancel_of_nothing_is_a_481() -> None:
     assert status_of(endpoint.receive(wire("CANCEL", branch="older"), UDP, 0.0)) == 481
 
 
+@pytest.mark.rfc("3261", "9.2", "the cancelled transaction is found")
 def test_a_cancel_of_a_request_as_in_rfc_2543_finds_it() -> None:
     """§9.2: "taking the request method [...] to be anything but CANCEL or ACK" in the matching of §17.2.3."""
     endpoint = an_endpoint()
@@ -237,6 +257,7 @@ def test_a_cancel_of_a_request_as_in_rfc_2543_finds_it() -> None:
     assert status_of(endpoint.receive(wire("CANCEL", branch="old"), UDP, 0.0)) == 200
 
 
+@pytest.mark.rfc("3261", "8.2.7", "what is refused without state")
 @pytest.mark.parametrize(
     ("data", "status"),
     [
@@ -256,6 +277,7 @@ def test_a_broken_request_is_refused_without_state(data: bytes, status: int) -> 
     assert endpoint.next_deadline() is None
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
 @pytest.mark.parametrize(
     "data",
     [
@@ -296,6 +318,10 @@ def answer(request: Transmit, status: int = 200, via: str | None = None, method:
     return serialize(Response(status, "x", headers))
 
 
+@pytest.mark.rfc("3261", "8.1.1", "a request has what is mandatory")
+@pytest.mark.rfc("3261", "8.1.1.7", "a Via with a branch of its own")
+@pytest.mark.rfc("3261", "17.1.3", "responses are matched by branch and method")
+@pytest.mark.rfc("3261", "18.1.1", "our sent-by is where we are found")
 @FLOWS
 def test_a_request_leaves_with_our_via_and_its_answer_comes_up_once(flow: Flow) -> None:
     endpoint = an_endpoint()
@@ -318,6 +344,7 @@ def test_sending_leaves_the_request_as_it_was() -> None:
     assert list(request.headers) == [("CSeq", "1 NOTIFY")]
 
 
+@pytest.mark.rfc("3261", "8.1.3.2", "provisional responses are waited through")
 def test_provisional_answers_come_up_and_the_final_one_ends_it() -> None:
     endpoint = an_endpoint()
     _, request = sent(endpoint)
@@ -344,6 +371,7 @@ def test_a_silent_peer_is_asked_eleven_times_and_then_timed_out() -> None:
     assert endpoint.receive(answer(request), UDP, 133.0) == []
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Completed and Terminated")
 def test_an_answered_request_is_forgotten_and_late_answers_are_dropped() -> None:
     """§17.1.2.2: timer K absorbs retransmitted answers; without a transaction they are strays (§18.1.2)."""
     endpoint = an_endpoint()
@@ -355,6 +383,9 @@ def test_an_answered_request_is_forgotten_and_late_answers_are_dropped() -> None
     assert endpoint.next_deadline() is None
 
 
+@pytest.mark.rfc("3261", "8.1.3.3", "a response with two Vias is for another one")
+@pytest.mark.rfc("3261", "17.1.3", "responses are matched by branch and method")
+@pytest.mark.rfc("3261", "18.1.2", "a response with the sent-by of another is dropped")
 @pytest.mark.parametrize(
     ("via", "method"),
     [
@@ -374,6 +405,7 @@ def test_an_answer_that_is_not_to_this_request_of_ours_is_dropped(via: str, meth
     assert endpoint.receive(answer(request), UDP, 0.2) != []
 
 
+@pytest.mark.rfc("3261", "18.1.2", "a response with the sent-by of another is dropped")
 def test_a_plain_answer_with_the_sent_by_of_another_is_dropped() -> None:
     """§18.1.2; and one that spells ours in another way is not."""
     endpoint = an_endpoint()
@@ -426,6 +458,7 @@ def test_answers_are_kept_within_a_bound_and_freed_with_their_transactions(
 # Failures and the clock
 
 
+@pytest.mark.rfc("3261", "17.1.4", "a transport failure is told")
 def test_a_lost_connection_fails_what_was_sent_on_it_and_nothing_else() -> None:
     """§17.1.4, §18.4."""
     endpoint = an_endpoint()
@@ -441,6 +474,7 @@ def test_a_lost_connection_fails_what_was_sent_on_it_and_nothing_else() -> None:
     assert answered not in (one, two)
 
 
+@pytest.mark.rfc("3261", "17.1.4", "a transport failure is told")
 def test_an_unreachable_address_fails_what_was_sent_there() -> None:
     endpoint = an_endpoint()
     failed, _ = sent(endpoint)
@@ -458,6 +492,7 @@ def test_a_request_that_is_still_unanswered_survives_its_flow(flow: Flow) -> Non
     assert endpoint.respond(up.transaction_id, make_response(up.request, 200), 0.2) != []
 
 
+@pytest.mark.rfc("3261", "17.2.4", "a response that cannot be sent is told")
 def test_an_answer_that_could_not_be_sent_is_told() -> None:
     """§17.2.4."""
     endpoint = an_endpoint()
@@ -467,6 +502,7 @@ def test_an_answer_that_could_not_be_sent_is_told() -> None:
     assert endpoint.flow_failed(UDP) == []
 
 
+@pytest.mark.rfc("3261", "18.2.2", "or by a new one")
 @pytest.mark.parametrize(
     ("transport", "via", "host", "port"),
     [

@@ -7,6 +7,7 @@ import pytest
 from abserver.sip.equivalence import equivalent
 
 
+@pytest.mark.rfc("3261", "19.1.4", "equivalent URIs")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -33,6 +34,8 @@ def test_equivalent_rfc3261_19_1_4(one: str, other: str) -> None:
     assert equivalent(other, one)
 
 
+@pytest.mark.rfc("3261", "19.1.4", "equivalent URIs")
+@pytest.mark.rfc("3261", "19.1.4", "headers count")
 @pytest.mark.parametrize(
     ("one", "other"),
     [

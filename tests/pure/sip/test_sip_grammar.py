@@ -54,6 +54,7 @@ def test_parameters_keep_order_and_lose_case_in_names_only() -> None:
     assert parse_params("") == {}
 
 
+@pytest.mark.rfc("3261", "7.3.1", "a parameter occurs once")
 @pytest.mark.parametrize("text", [";", ";;a", "a", ";a=", ";a=b c", ';a="b', ";a;A", ";a=b,c", ";ä=1"])
 def test_malformed_or_repeated_parameters_are_refused(text: str) -> None:
     """§7.3.1: "any given parameter-name MUST NOT appear more than once"."""

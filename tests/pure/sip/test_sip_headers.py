@@ -84,6 +84,7 @@ def test_addresses_are_read_and_written(text: str, expected: NameAddr) -> None:
     assert NameAddr.parse(str(address)) == address
 
 
+@pytest.mark.rfc("3261", "20", "a URI with a comma is in brackets")
 @pytest.mark.parametrize(
     "text",
     [
@@ -131,6 +132,7 @@ def test_a_list_of_identities() -> None:
     assert [identity.uri for identity in identities] == ["sip:fluffy@example.com", "tel:+14085264000"]
 
 
+@pytest.mark.rfc("3261", "8.1.1.5", "CSeq has the method and a number of 31 bits")
 def test_cseq() -> None:
     """§20.16, §8.1.1.5."""
     assert CSeq.parse("4711 NOTIFY") == CSeq(4711, "NOTIFY")

@@ -78,6 +78,7 @@ def test_4_1_the_first_order_of_naptr_that_has_a_service_for_us_is_used() -> Non
     assert Question(Kind.SRV, "_sip._sctp.example.com") not in asked
 
 
+@pytest.mark.rfc("3261", "8.1.2", "a SIPS resource is reached by TLS only")
 def test_4_1_a_sips_uri_discards_services_that_are_not_secure() -> None:
     assert {hop[0] for hop in hops_of("sips:example.com")[0]} == {TLS}
     with pytest.raises(Unlocatable):
@@ -109,6 +110,7 @@ def test_a_numeric_target_by_a_transport_that_we_lack_has_no_hop() -> None:
     assert hops_of("sip:192.0.2.9", ours=(TCP,)) == ([], [])
 
 
+@pytest.mark.rfc("3261", "19.1.1", "SIPS is reliable")
 @pytest.mark.parametrize("uri", ["sip:a.example.com;transport=sctp", "sips:a.example.com;transport=udp"])
 def test_a_transport_that_cannot_be_has_no_hop(uri: str) -> None:
     with pytest.raises(Unlocatable):

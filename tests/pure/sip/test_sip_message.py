@@ -9,6 +9,7 @@ from abserver.sip.headers import CSeq, Event, MediaType, NameAddr
 from abserver.sip.message import Headers, Request, Response, canonical_name
 
 
+@pytest.mark.rfc("3261", "7.3.3", "long and short names are the same")
 @pytest.mark.parametrize(
     ("name", "canonical"),
     [
@@ -28,6 +29,7 @@ def test_a_name_has_one_spelling(name: str, canonical: str) -> None:
     assert canonical_name(canonical) == canonical
 
 
+@pytest.mark.rfc("3261", "7.3.1", "rows of one name are one list")
 def test_rows_of_one_name_keep_their_order() -> None:
     headers = Headers([("Via", "one"), ("To", "x"), ("v", "two")])
     assert headers.get("VIA") == "one"
@@ -60,6 +62,7 @@ def test_a_copy_is_independent() -> None:
     assert headers != [("Route", "<sip:a>")]
 
 
+@pytest.mark.rfc("3261", "7.3.1", "rows of one name are one list")
 def test_list_fields_are_one_list_over_all_rows() -> None:
     """§7.3.1: the three spellings of one Route."""
     headers = Headers(
@@ -74,6 +77,7 @@ def request(*fields: tuple[str, str]) -> Request:
     return Request("SUBSCRIBE", "sip:bob@example.com", Headers(fields))
 
 
+@pytest.mark.rfc("3261", "20.33", "Retry-After")
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [("18000;duration=3600", 18000), ("120 (I'm in a meeting)", 120), ("5", 5), (None, None)],

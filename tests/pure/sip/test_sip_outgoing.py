@@ -20,6 +20,7 @@ def a_dialog(*route_set: str) -> Dialog:
     return Dialog("c1", "a1", "b1", "sip:ann@example.com", "sip:bob@example.com", "sip:bob@192.0.2.4:5062", route_set)
 
 
+@pytest.mark.rfc("3261", "7.3.1", "what proxies need comes first")
 @pytest.mark.parametrize(
     "dialog",
     [
@@ -39,6 +40,7 @@ def test_a_request_of_a_dialog_is_the_same_as_text_and_as_value(dialog: Dialog) 
     assert parse(as_text.written(VIA)) == parse(as_value.written(VIA))
 
 
+@pytest.mark.rfc("3261", "12.2.1.1", "numbers grow by one")
 def test_the_next_request_of_a_dialog_has_the_next_number() -> None:
     dialog = a_dialog()
     for number in (1, 2):
@@ -46,6 +48,7 @@ def test_the_next_request_of_a_dialog_has_the_next_number() -> None:
     assert dialog.local_cseq == 2
 
 
+@pytest.mark.rfc("3261", "8.1.2", "behind a strict router the Request-URI counts")
 @pytest.mark.parametrize(
     ("route_set", "next_hop"),
     [
@@ -60,6 +63,7 @@ def test_a_dialog_knows_its_next_hop(route_set: tuple[str, ...], next_hop: str) 
     assert a_dialog(*route_set).next_outgoing("NOTIFY", "").next_hop == next_hop
 
 
+@pytest.mark.rfc("3261", "8.1.2", "otherwise the first Route")
 @pytest.mark.parametrize(
     ("routes", "next_hop"),
     [

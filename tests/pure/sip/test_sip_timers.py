@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 
+import pytest
+
 from abserver.sip.timers import T1, T2, T4, TRANSACTION_TIMEOUT, Agenda
 
 
@@ -62,6 +64,7 @@ def test_a_swept_agenda_keeps_the_living_in_order() -> None:
     assert agenda.take_due(9.0) == [1.0, 2.0, 2.5]
 
 
+@pytest.mark.rfc("3261", "17.1.2.2", "Trying")
 def test_the_timers_have_the_values_of_table_4() -> None:
     """RFC 3261 §17.1.2.2, §17.2.2; timers A, B, D, G, H and I are of INVITE, which is none of our methods."""
     assert (T1, T2, T4) == (0.5, 4.0, 5.0)

@@ -39,6 +39,7 @@ def refusal(request: Request, capabilities: Capabilities = SERVER) -> Response:
     return response
 
 
+@pytest.mark.rfc("3261", "8.2.6.2", "a response copies five fields")
 def test_a_response_copies_what_it_must() -> None:
     """§8.2.6.2."""
     request = a_request(Record_Route="<sip:p;lr>", Timestamp="54")
@@ -62,15 +63,18 @@ def test_a_response_shares_no_rows_with_its_request() -> None:
     assert request.headers.get_all("Via") == [MANDATORY["Via"]]
 
 
+@pytest.mark.rfc("3261", "8.2.6.2", "a To tag is kept or added")
 def test_a_to_tag_of_the_request_stays() -> None:
     response = make_response(a_request(To="<sip:alice@example.com>;tag=5"), 200, to_tag="9")
     assert response.to.tag == "5"
 
 
+@pytest.mark.rfc("3261", "8.2.6.2", "a To tag is kept or added")
 def test_a_tag_is_added_to_an_address_without_brackets_too() -> None:
     assert make_response(a_request(To="sip:alice@example.com"), 200, to_tag="9").to.tag == "9"
 
 
+@pytest.mark.rfc("3261", "8.2.7", "the tag is the same each time")
 def test_without_a_tag_of_the_user_the_same_request_gets_the_same_one() -> None:
     """§8.2.7; §9.2: the CANCEL of the request too."""
     tag = make_response(a_request(), 481).to.tag
@@ -79,6 +83,7 @@ def test_without_a_tag_of_the_user_the_same_request_gets_the_same_one() -> None:
     assert tag != stateless_tag(a_request(Via="SIP/2.0/UDP 192.0.2.4;branch=z9hG4bK2"))
 
 
+@pytest.mark.rfc("3261", "8.2.6.1", "a 100 has the Timestamp with the delay")
 def test_a_100_copies_the_timestamp_and_needs_no_tag() -> None:
     """§8.2.6.1."""
     response = make_response(a_request(Timestamp="54"), 100)
@@ -87,6 +92,7 @@ def test_a_100_copies_the_timestamp_and_needs_no_tag() -> None:
     assert "Timestamp" not in make_response(a_request(), 100).headers
 
 
+@pytest.mark.rfc("3261", "12.1.1", "Record-Route comes back")
 def test_a_2xx_repeats_the_record_route() -> None:
     """§12.1.1."""
     request = a_request(Record_Route="<sip:p2;lr>, <sip:p1;lr>")
@@ -117,6 +123,8 @@ def test_max_forwards_may_be_missing() -> None:
     check(request)
 
 
+@pytest.mark.rfc("3261", "20", "what is mandatory is needed")
+@pytest.mark.rfc("3261", "21.4.1", "a 400 says what is wrong")
 @pytest.mark.parametrize("name", ["Via", "From", "To", "Call-ID", "CSeq"])
 def test_a_missing_mandatory_field_is_a_400(name: str) -> None:
     """§8.1.1."""
@@ -135,6 +143,8 @@ def test_a_field_that_must_be_single_and_is_not_is_a_400(name: str) -> None:
         check(request)
 
 
+@pytest.mark.rfc("3261", "8.1.1.5", "CSeq has the method and a number of 31 bits")
+@pytest.mark.rfc("3261", "20", "what is mandatory is needed")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -161,6 +171,8 @@ def test_a_request_that_can_be_served_is_not_refused() -> None:
     assert inspect(a_request(uri="sip:alice@elsewhere.org"), Capabilities(("SUBSCRIBE",))) is None
 
 
+@pytest.mark.rfc("3261", "8.2.1", "a method that is not served is 405 with Allow")
+@pytest.mark.rfc("3261", "20.5", "Allow names CANCEL too")
 @pytest.mark.parametrize(
     ("method", "status"), [("MESSAGE", 405), ("REGISTER", 405), ("subscribe", 501), ("FETCH", 501)]
 )
@@ -171,6 +183,7 @@ def test_a_method_that_is_not_served_is_a_405_and_one_unheard_of_a_501(method: s
     assert response.headers.get("Allow") == "SUBSCRIBE, OPTIONS, CANCEL"
 
 
+@pytest.mark.rfc("3261", "8.2.2.1", "another scheme is a 416")
 def test_another_scheme_is_a_416_and_a_malformed_uri_a_400() -> None:
     """§8.2.2.1."""
     assert refusal(a_request(uri="tel:+1-201-555-0123")).status == 416
@@ -185,6 +198,27 @@ def test_a_scheme_that_is_supported_names_no_host() -> None:
     assert inspect(a_request(uri="mailto:alice@example.com"), server) is not None
 
 
+@pytest.mark.rfc("3261", "8.2.2", "fields that nobody needs are passed over")
+def test_fields_that_nobody_needs_are_passed_over_whatever_they_say() -> None:
+    """§8.2.2: unknown ones, and malformed ones that are not necessary."""
+    request = a_request(
+        X_Unheard="of", Date="yesterday", Priority=";;", Warning="none", Alert_Info="<<", Subject="\x7f"
+    )
+    check(request)
+    assert inspect(request, SERVER) is None
+
+
+@pytest.mark.rfc("3261", "8.2.2.1", "the To may say anything")
+@pytest.mark.parametrize("to", ["tel:+1-201-555-0123", "<urn:service:sos>", "<sip:carol@elsewhere.org>"])
+def test_the_to_field_may_name_anybody(to: str) -> None:
+    """§8.2.2.1: "or if the To header field does not address a known or current user of this UAS"."""
+    request = a_request(To=to)
+    check(request)
+    assert inspect(request, SERVER) is None
+
+
+@pytest.mark.rfc("3261", "8.2.2.1", "another address is a 404")
+@pytest.mark.rfc("3261", "16.3", "the last hop")
 def test_a_uri_of_another_host_is_a_404_and_at_its_last_hop_a_483() -> None:
     """§8.2.2.1, §16.3."""
     assert refusal(a_request(uri="sip:alice@elsewhere.org")).status == 404
@@ -192,6 +226,7 @@ def test_a_uri_of_another_host_is_a_404_and_at_its_last_hop_a_483() -> None:
     assert refusal(a_request(uri="sip:alice@elsewhere.org", Max_Forwards="10")).status == 404
 
 
+@pytest.mark.rfc("3261", "16.3", "the last hop")
 def test_an_options_that_can_go_no_further_is_for_whoever_has_it() -> None:
     """§11, §16.3: "If the request was for OPTIONS, the element MAY act as the final recipient and respond"."""
     request = a_request(uri="sip:alice@elsewhere.org", Max_Forwards="0", CSeq="1 OPTIONS")
@@ -201,6 +236,7 @@ def test_an_options_that_can_go_no_further_is_for_whoever_has_it() -> None:
     assert refusal(request).status == 404
 
 
+@pytest.mark.rfc("3261", "8.2.2.1", "another scheme is a 416")
 def test_without_tls_a_sips_uri_is_a_480_that_says_why() -> None:
     """RFC 5630 §5.1.2: the scheme is known, but is no way to this server."""
     response = refusal(a_request(uri="SIPS:alice@example.com"), replace(SERVER, schemes=("sip", "tel")))
@@ -214,6 +250,8 @@ def test_what_only_proxies_must_understand_is_not_looked_at() -> None:
     assert inspect(a_request(Max_Forwards="0"), SERVER) is None
 
 
+@pytest.mark.rfc("3261", "8.2.2.3", "extensions not understood are a 420")
+@pytest.mark.rfc("3261", "20.32", "Require is not ignored")
 def test_extensions_not_understood_are_a_420_that_names_them() -> None:
     """§8.2.2.3."""
     response = refusal(a_request(Require="eventlist, nothingSupportsThis, norThis"))
@@ -222,6 +260,8 @@ def test_extensions_not_understood_are_a_420_that_names_them() -> None:
     assert refusal(a_request(Require="a b")).status == 400
 
 
+@pytest.mark.rfc("3261", "8.2.3", "a body that is not understood is a 415")
+@pytest.mark.rfc("3261", "20.11", "handling")
 def test_a_body_that_is_not_understood_is_a_415_that_says_what_is() -> None:
     """§8.2.3."""
     response = refusal(a_request(body=b"x", Content_Type="text/plain"))
@@ -234,12 +274,15 @@ def test_a_body_that_is_not_understood_is_a_415_that_says_what_is() -> None:
     assert inspect(a_request(body=b"x", Content_Type="application/simple-filter+xml", e="GZIP"), packers) is None
 
 
+@pytest.mark.rfc("3261", "20.15", "a body has a type")
 def test_a_body_without_type_or_with_a_malformed_one_is_a_400() -> None:
     """§20.15."""
     assert refusal(a_request(body=b"x")).reason == "Missing Content-Type"
     assert refusal(a_request(body=b"x", Content_Type="text")).status == 400
 
 
+@pytest.mark.rfc("3261", "8.2.3", "a body that is not understood is a 415")
+@pytest.mark.rfc("3261", "20.11", "handling")
 def test_a_body_that_is_understood_or_optional_passes() -> None:
     assert inspect(a_request(body=b"x", Content_Type="Application/Simple-Filter+XML"), SERVER) is None
     optional = a_request(body=b"x", Content_Type="text/plain", Content_Disposition="render; Handling = optional")

@@ -8,6 +8,7 @@ from abserver.sip.errors import SipSyntaxError
 from abserver.sip.uri import SipUri, wants_flow
 
 
+@pytest.mark.rfc("3261", "19.1.1", "unknown parameters are passed over")
 def test_a_full_uri_comes_apart_and_together() -> None:
     text = "sips:alice:secret%3f@example.com:5061;transport=tcp;lr;maddr=192.0.2.1?Subject=hello%20there"
     uri = SipUri.parse(text)
@@ -46,6 +47,7 @@ def test_what_routing_asks_for() -> None:
     assert plain.maddr is None
 
 
+@pytest.mark.rfc("3261", "19.1.1", "what a URI may hold")
 @pytest.mark.parametrize(
     "text",
     [

@@ -29,6 +29,7 @@ def test_a_stream_that_drips_gives_the_same() -> None:
     assert frames == [FIRST, SECOND]
 
 
+@pytest.mark.rfc("3261", "7.5", "CRLFs before a message are passed over")
 def test_a_double_crlf_is_a_ping_and_a_single_one_a_pong() -> None:
     """RFC 5626 §4.4.1, §5.4."""
     assert list(StreamFramer().feed(PING_BYTES)) == [KeepAlive.PING]
@@ -44,6 +45,7 @@ def test_a_ping_in_two_segments_is_still_a_ping() -> None:
     assert list(framer.feed(FIRST)) == [FIRST]
 
 
+@pytest.mark.rfc("3261", "7.5", "CRLFs before a message are passed over")
 def test_a_crlf_before_and_one_after_a_message_are_no_ping() -> None:
     assert list(StreamFramer().feed(b"\r\n" + FIRST + b"\r\n")) == [KeepAlive.PONG, FIRST, KeepAlive.PONG]
 
@@ -64,6 +66,8 @@ def broken(data: bytes, limits: Limits | None = None) -> SipSyntaxError:
     return caught.value
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
+@pytest.mark.rfc("3261", "20", "on streams there is a Content-Length")
 def test_a_missing_content_length_is_answered_400() -> None:
     """§18.3: "The Content-Length header field MUST be used with stream oriented transports"."""
     error = broken(b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a\r\nSubject: x\r\n l: 3\r\n\r\n")
@@ -72,6 +76,7 @@ def test_a_missing_content_length_is_answered_400() -> None:
     assert error.request.headers.get("Via") == "SIP/2.0/TCP a"
 
 
+@pytest.mark.rfc("3261", "18.3", "framing")
 def test_a_response_without_content_length_meets_silence() -> None:
     assert broken(b"SIP/2.0 200 OK\r\nVia: SIP/2.0/TCP a\r\n\r\n").request is None
 
