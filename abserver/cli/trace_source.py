@@ -6,6 +6,8 @@ import contextlib
 import socket
 from typing import TYPE_CHECKING
 
+import typer
+
 from abserver.cli import common
 from abserver.cli.common import CommandError
 from abserver.net.tracing import own_folder
@@ -27,7 +29,7 @@ LOOK_UP = 0.5
 
 
 def from_server(place: Path, config: Path | None) -> Batches:
-    """What the server behind that socket tells, until it ends. Raises CommandError.
+    """What the server behind that socket tells, until it ends; says so when it begins. Raises CommandError.
 
     config: what the user named, for the advice.
     """
@@ -37,8 +39,11 @@ def from_server(place: Path, config: Path | None) -> Batches:
         _connect(sock, place, config)
         try:
             while data := _next(sock):
+                batch = list(reader.feed(data))
+                if not greeted:
+                    typer.echo(f"tracing {place}", err=True)
                 greeted = True
-                yield list(reader.feed(data))
+                yield batch
         except TraceStreamError as error:
             raise CommandError(str(error), "Restart the server with the program that you trace it with") from None
     if not greeted:
