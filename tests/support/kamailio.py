@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CONFIGURATION = Path(__file__).parents[1] / "interop" / "kamailio" / "kamailio.cfg"
 HOST = "127.0.0.2"
 """Its address: another one than the server's and the phones'."""
+NAME = "edge.example.com"
+"""What its certificate calls it."""
 PHONES = "127.0.0.3"
 """Where phones have to be: what comes from 127.0.0.1 comes from the server, as Kamailio sees it."""
 PASSWORDS = {"bob": "bob-at-kamailio", "cleo": "cleo-at-kamailio"}
@@ -34,7 +36,6 @@ class Kamailio:
     def __init__(self, folder: Path, server: tuple[str, int], transport: str, *defines: str) -> None:
         """transport: the way to the server, udp, tcp or tls; defines: more of them, as its option -A takes them."""
         self.folder = folder
-        self.transport = transport
         self.address = (HOST, free_port(HOST))
         self._log = folder / "kamailio.log"
         target = f'SERVER="sip:{server[0]}:{server[1]};transport={transport}"'
