@@ -4,7 +4,7 @@ A hop fails if it cannot be reached, if it answers 503, or if nothing at all com
 request goes to the next one, in a transaction of its own. Two bounds keep that short: no hop is begun later than
 `PATIENCE` after the first, so that two in a row may be silent, and any number refuse; and a hop that failed is the last
 choice of all other requests for a while. An outcome is known `PATIENCE`, Timer F and the time of opening a connection
-after a request was sent at the latest: 70 seconds.
+after the hops were found at the latest: 70 seconds.
 """
 
 from __future__ import annotations
