@@ -176,10 +176,13 @@ def _formats(request: Request, asked: Formats, held: Formats) -> Formats:
 
 def device_of(contact: NameAddr) -> str:
     """The name of a device: its `+sip.instance` (RFC 5626 §4.1) in lower case, since URNs of that kind compare so
-    (RFC 8141 §3.1, RFC 9562 §4); without one the user, host and port of its Contact, which stays as long as the phone
-    keeps its address."""
+    (RFC 8141 §3.1, RFC 9562 §4), or else its public GRUU (RFC 5627 §3.1.1), the `gr` of which is the instance for most
+    registrars, ours with a seal behind it. Without one the user, host and port of its Contact, which stays as long as
+    the phone keeps its address."""
     instance = contact.param("+sip.instance")
     if instance:
         return instance.strip("<>").lower()
     uri = SipUri.parse(contact.uri)
+    if gruu := (uri.params.get("gr") or "").lower():
+        return gruu.partition("/")[0] if gruu.startswith("urn:") else gruu
     return f"{uri.userinfo or ''}@{uri.host}:{uri.port or 5060}"

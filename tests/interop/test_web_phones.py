@@ -23,7 +23,7 @@ CARD = "BEGIN:VCARD\r\nVERSION:4.0\r\nFN:Ann Exämple\r\nTEL;X-LEVEL=public:+1-5
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One where Ann has approved Bob."""
-    server = ServerProcess(tmp_path_factory.mktemp("server"), NOTIFY__CARD_PACE="0")
+    server = ServerProcess(tmp_path_factory.mktemp("server"), NOTIFY__CARD_PACE="0", REGISTRAR__ENABLED="true")
     server.command("user", "add", OWNER, "--password", "annpw")
     server.command("user", "add", WATCHER, "--password", PASSWORD)
     with server:
@@ -55,6 +55,10 @@ class Page(OrderedProcess):
         """That of the next NOTIFY."""
         body: str = self.told("notify")["body"]
         return body
+
+
+def registering(script: str, module: Module) -> object:
+    return pytest.param(script, marks=needs(NODE, WS, module), id=module.name)
 
 
 def phones(script: str, module: Module, accept: str) -> object:
@@ -94,6 +98,26 @@ def test_a_web_page_gets_a_card_and_its_changes(
         page.order("unsubscribe")
         page.told("terminated")
         page.finish()
+
+
+@pytest.mark.parametrize("script", [registering("jssip_phone.cjs", JSSIP), registering("sipjs_phone.mjs", SIP_JS)])
+def test_a_web_page_registers_its_flow_and_follows_by_its_gruu(
+    server: ServerProcess, write: Callable[[str], None], script: str
+) -> None:
+    """RFC 5626, RFC 5627, as RFC 7118 §8.1 has it: two of Bob's devices are two, and each hears."""
+    write("0600")
+    with Page(server, script, "/sip") as page, Page(server, script, "/sip") as other:
+        for each in (page, other):
+            each.told("connected")
+            each.order("register")
+            registered = each.told("registered")["contact"]
+            assert ';pub-gruu="sip:bob@example.com;gr=urn:uuid:' in registered
+            each.order("subscribe", OWNER, "text/vcard")
+            assert "0600" in each.body()
+        write("0700")
+        for each in (page, other):
+            assert "0700" in each.body()
+            each.finish()
 
 
 @pytest.mark.skipif(JSSIP.found() is None, reason=JSSIP.advice)

@@ -19,6 +19,11 @@ ua.on("disconnected", () => tell("disconnected"));
 let subscriber;
 
 const orders = {
+  register() {
+    ua.on("registered", ({ response }) => tell("registered", { contact: response.getHeader("Contact") }));
+    ua.on("registrationFailed", ({ cause }) => tell("refused", { cause }));
+    ua.register();
+  },
   subscribe(owner, accept) {
     subscriber = ua.subscribe(owner, "contact-card", accept, { expires: 600 });
     subscriber.on("notify", (final, request, body, type) => {

@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 
 const [modules, url, user, password] = process.argv.slice(2);
 globalThis.WebSocket = createRequire(import.meta.url)(path.join(modules, "ws")); // which a browser has
-const { Subscriber, SubscriptionState, UserAgent } = await import(
+const { Registerer, Subscriber, SubscriptionState, UserAgent } = await import(
   pathToFileURL(path.join(modules, "sip.js/lib/index.js")));
 
 const tell = (event, facts = {}) => console.log(JSON.stringify({ event, ...facts }));
@@ -25,6 +25,15 @@ ua.transport.onDisconnect = () => tell("disconnected");
 let subscriber;
 
 const orders = {
+  register() {
+    const registerer = new Registerer(ua, { regId: 1, instanceId: crypto.randomUUID() });
+    registerer.register({
+      requestDelegate: {
+        onAccept: ({ message }) => tell("registered", { contact: message.getHeader("Contact") }),
+        onReject: ({ message }) => tell("refused", { cause: message.statusCode }),
+      },
+    });
+  },
   subscribe(owner, accept) {
     const extraHeaders = [`Accept: ${accept}`];
     subscriber = new Subscriber(ua, UserAgent.makeURI(owner), "contact-card", { expires: 600, extraHeaders });
