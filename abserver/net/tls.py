@@ -97,13 +97,13 @@ class TlsConnection(StreamConnection):
             if self._server is not None and self._server not in self.names:
                 raise ssl.CertificateError(f"its certificate does not name {self._server}")
         except ssl.SSLWantReadError:
-            self._flush(transport)
+            self._flush()
         except ssl.SSLError as error:
-            self._flush(transport)  # the alert, which says why
+            self._flush()  # the alert, which says why
             self._fail(error)
             transport.close()
         else:
-            self._flush(transport)
+            self._flush()
             super().connection_made(transport)
             if self.flow is not None:
                 self._handshake.set_result(self.flow)
@@ -128,10 +128,10 @@ class TlsConnection(StreamConnection):
             try:
                 data = self._tls.read(_RECORD)
             except ssl.SSLWantReadError:
-                self._flush(self._socket)  # TLS may have something to answer itself
+                self._flush()  # TLS may have something to answer itself
                 return
             except ssl.SSLError as error:
-                self._flush(self._socket)
+                self._flush()
                 log.info("TLS broken", extra={"remote": str(self.flow and self.flow.remote), "why": reason_of(error)})
                 self.abort()
                 return
@@ -140,9 +140,11 @@ class TlsConnection(StreamConnection):
                 return
             super().data_received(data)
 
-    def _flush(self, transport: asyncio.Transport) -> None:
+    def _flush(self) -> None:
+        """Write what TLS has to say itself, within the bound of all that is written: a peer may ask for new keys again
+        and again."""
         if self._outgoing.pending:
-            transport.write(self._outgoing.read())
+            super().write(self._outgoing.read())
 
     def write(self, data: bytes) -> None:
         if self._socket is None or self._socket.is_closing():
@@ -159,7 +161,7 @@ class TlsConnection(StreamConnection):
         if self.flow is not None and self._socket is not None and not self._socket.is_closing():
             with contextlib.suppress(ssl.SSLError):  # always one: of the peer's word, which is not here
                 self._tls.unwrap()
-            self._flush(self._socket)
+            self._flush()
         super().close()
 
     def connection_lost(self, exc: Exception | None) -> None:

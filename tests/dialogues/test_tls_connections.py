@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import socket
 import ssl
-import subprocess
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -414,6 +414,43 @@ async def test_5923_9_3_a_connection_serves_only_the_names_that_its_peer_has_pro
         assert near.connections.flow_to(Transport.TLS, far.address, "example.net") is None
 
 
+async def test_5923_8_2_a_connection_is_found_by_the_address_that_its_peer_advertised_last_until_it_ends() -> None:
+    async with node(installed(clients="authority").security) as server:
+        async with connected(server.address, own="proxy") as (_, writer):
+            writer.write(MESSAGE)
+            _, flow = await server.messages.get()
+            first, second = (Address("127.0.0.1", port) for port in (5061, 5081))
+
+            def found(*addresses: Address) -> list[Flow | None]:
+                return [server.connections.flow_to(Transport.TLS, each, "example.net") for each in addresses]
+
+            for advertised in (first, second, second, flow.remote):
+                server.connections.alias(flow, advertised)
+            assert found(first, second, flow.remote) == [None, flow, flow]
+        assert await server.closed.get() == flow
+        assert found(first, second, flow.remote) == [None, None, None]
+        server.connections.alias(flow, first)
+        assert found(first) == [None]
+
+
+async def test_of_two_connections_whose_peers_proved_the_same_the_newer_one_is_found() -> None:
+    """The older one may be of a peer that fell over."""
+    advertised = Address("127.0.0.1", 5061)
+    async with node(installed(clients="authority").security) as server, connected(server.address, own="proxy") as old:
+        flows = []
+        async with connected(server.address, own="proxy") as new, connected(server.address, own="renewed") as other:
+            for _, writer in (old, new, other):
+                writer.write(MESSAGE)
+                _, flow = await server.messages.get()
+                server.connections.alias(flow, advertised)
+                flows.append(flow)
+            assert server.connections.flow_to(Transport.TLS, advertised, "example.net") == flows[1]
+            assert server.connections.flow_to(Transport.TLS, advertised, "localhost") == flows[2]
+        for _ in range(2):
+            await server.closed.get()
+        assert server.connections.flow_to(Transport.TLS, advertised) is None
+
+
 # -- a certificate that changes -------------------------------------------------------------------------------------
 
 
@@ -444,24 +481,40 @@ async def test_a_certificate_that_expired_ends_no_connection_but_lets_no_new_one
     assert [(what, why) for what, _, why in told(caplog)] == [("no TLS connection", "SSLV3_ALERT_CERTIFICATE_EXPIRED")]
 
 
-# -- another program ------------------------------------------------------------------------------------------------
+# -- anything at all ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
-async def test_openssl_connects_verifies_and_is_heard(version: str) -> None:
-    async with node() as server:
-        where = ["-connect", str(server.address), "-CAfile", str(FOLDER / "authority.pem"), "-verify_return_error"]
-        program = await asyncio.create_subprocess_exec(
-            "openssl", "s_client", *where, "-verify_hostname", "sip.example.com", "-quiet", version,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        assert program.stdin is not None
-        assert program.stdout is not None
-        program.stdin.write(MESSAGE)
-        data, flow = await server.messages.get()
-        server.connections.send(b"SIP/2.0 200 OK\r\n\r\n", flow)
-        assert await program.stdout.readline() == b"SIP/2.0 200 OK\r\n"
-        program.stdin.close()
-        program.terminate()
-        await program.communicate()
-    assert data == MESSAGE
+async def test_whatever_bytes_come_a_connection_ends_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Greetings and records with bytes changed, cut off and put in: seeded."""
+    caplog.set_level(logging.INFO)
+    faults: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    chance = random.Random(5922)
+    async with node(limits=StreamLimits(handshake=0.2)) as server, connected(server.address) as (_, witness):
+        for _ in range(150):
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = trusting().wrap_bio(incoming, outgoing, server_hostname="localhost")
+            reader, writer = await asyncio.open_connection(*server.address)
+            if chance.random() < 0.5:
+                await shake_hands(tls, reader, writer, incoming, outgoing)
+                tls.write(MESSAGE)
+            else:
+                with suppress(ssl.SSLWantReadError):
+                    tls.do_handshake()
+            writer.write(spoiled(outgoing.read(), chance))
+            writer.write_eof()
+            await end_of(reader)
+            writer.close()
+        witness.write(MESSAGE)
+        while (await server.messages.get())[1].remote != witness.get_extra_info("sockname"):
+            pass
+    assert not faults
+    assert {what for what, *_ in told(caplog)} <= {"no TLS connection", "TLS broken"}
+    assert len(caplog.records) <= 150
+
+
+def spoiled(data: bytes, chance: random.Random) -> bytes:
+    where, some = chance.randrange(len(data)), chance.randbytes(chance.randrange(1, 9))
+    return chance.choice(
+        [data[:where], data[:where] + some + data[where + len(some) :], data[:where] + some + data[where:], some * 99]
+    )

@@ -109,6 +109,7 @@ CURL = Program("curl", "curl", ("--version",))
 SIPP = Program("sipp", "sip-tester", ("-v",))
 SIPSAK = Program("sipsak", "sipsak", ("-V",))
 KAMAILIO = Program("kamailio", "kamailio", ("-v",), more=("kamailio-tls-modules",), module="kamailio/modules/tls.so")
+OPENSSL = Program("openssl", "openssl", ("version",))
 BARESIP = Program("baresip", "baresip-core", ("-h",))
 FAIL2BAN = Program("fail2ban-regex", "fail2ban", ("--version",))
 NODE = Program("node", "nodejs", ("--version",))
@@ -118,7 +119,7 @@ SIP_JS = Module("sip.js")
 WS = Module("ws")
 """WebSockets for scripts in Node.js, where there is no browser to have them."""
 
-FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, FAIL2BAN)
+FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, OPENSSL, FAIL2BAN)
 FROM_WHEELS = (PJSUA2,)
 FROM_NPM = (JSSIP, SIP_JS, WS)
 
