@@ -40,6 +40,9 @@ KERNEL_BUFFER = 4 * 1024 * 1024
 MAX_FLOWS = 65_536
 """Peers whose Flow value is kept for the next datagram."""
 
+LEAST_RATE = 500
+"""Datagrams that are taken in a second even if there were fewer of late: some that come at once do not wait long."""
+
 _SO_MEMINFO = 55
 _MEMINFO = struct.Struct("=I")
 """Bytes in the receive buffer: the head of Linux's answer."""
@@ -174,7 +177,7 @@ class UdpSocket:
             (waiting,) = _MEMINFO.unpack(self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
         except OSError:
             return 0.0
-        return float(waiting / _IN_BUFFER * seconds / taken) if taken else 0.0
+        return float(waiting / _IN_BUFFER * seconds / max(taken, seconds * LEAST_RATE)) if taken else 0.0
 
     def flow_to(self, remote: Address) -> Flow:
         """The flow between this socket and a peer."""

@@ -1,6 +1,7 @@
 """`python -m tests.bench`: the table. Takes a few minutes; with the names of parts only their rows.
 
-`scale` has the rows that take minutes each, with up to 100,000 subscriptions: it runs only when it is named.
+`scale` has the rows that take minutes each, with up to 100,000 subscriptions, and `overload` asks for more than can be
+done, so they run only when they are named.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import connected, fanout, floor, journal, pure, scale, sip_layers, subscribing, xcap_load
+from tests.bench import connected, fanout, floor, journal, overloading, pure, scale, sip_layers, subscribing, xcap_load
 from tests.bench.measuring import ROUNDS, Row
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 QUICK = ("pure", "sip", "journal", "subscribe", "fanout", "connected", "xcap")
-PARTS = (*QUICK, "scale")
+PARTS = (*QUICK, "overload", "scale")
 
 
 def rows(parts: Collection[str]) -> Iterator[Row]:
@@ -42,6 +43,8 @@ def rows(parts: Collection[str]) -> Iterator[Row]:
         yield from connected.rows(base)
     if "xcap" in parts:
         yield from xcap_load.rows()
+    if "overload" in parts:
+        yield from overloading.rows()
     if "scale" in parts:
         yield from scale.rows(base)
 
