@@ -20,6 +20,8 @@ _TAG = re.compile(r"[0-9a-f]{16,64}")
 _DIGEST = re.compile(r'\b(nonce|cnonce|response|opaque)="[^"]*"')
 _EXPIRES = re.compile(r"""(?<=;expires=)\d+|(?<=\bexpiration=")\d+""")
 _SUBSCRIBED = re.compile(r'(?<=\bduration-subscribed=")\d+')
+_SEALED = re.compile(r"(?<=tgruu\.)[A-Za-z0-9_-]{38}|(?<=[0-9a-f]/)[0-9a-f]{20}(?=\")")
+"""What seals GRUUs."""
 _IN_BODIES = {
     "version": re.compile(rb'-etag="([0-9a-f]{16,64})"'),
     "watcher": re.compile(rb'<watcher id="([0-9a-f]{16,64})"'),
@@ -69,6 +71,7 @@ class Names:
         for value in sorted(self._names, key=len, reverse=True):
             text = text.replace(value, self._names[value])
         text = _DIGEST.sub(r'\1="…"', text)
+        text = _SEALED.sub("…", text)
         text = _EXPIRES.sub(lambda found: str(self._as_granted(int(found[0]))), text)
         return _SUBSCRIBED.sub("0", text)
 

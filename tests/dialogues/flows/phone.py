@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from abserver.ports import Respond, SendFailure
     from abserver.sip.transport import Flow
     from tests.dialogues.flows.record import Record
+    from tests.support.nat import Nat
 
+PRIVATE = "sip:192.168.1.7:5060;ob"
+"""The Contact of whoever is behind a NAT: an address of no use to the server, and the word for that (RFC 5626)."""
 PATIENCE = 10.0
 """Seconds for a message that is waited for."""
 BOTH = f"{XCARD}, {PATCH}"
@@ -66,19 +69,26 @@ class Told:
 class Phone:
     """One device of a watcher."""
 
-    def __init__(self, record: Record, name: str, aor: str, server: Address, transport: Transport) -> None:
-        """name: in the ladder, and what its instance and its Call-IDs are made of."""
+    def __init__(
+        self, record: Record, name: str, aor: str, server: Address, transport: Transport, nat: Nat | None = None
+    ) -> None:
+        """name: in the ladder, and what its instance and its Call-IDs are made of. nat: what is before it, to be
+        started already."""
         self.name = name
         self.aor = aor
         self.transport = transport
         self.copies: dict[tuple[str, str], Copy] = {}
         """By package and resource; kept over subscriptions."""
         self._record = record
-        self._server = server
+        self._server = server if nat is None else nat.inside
+        self._nat = nat
+        self._registrations = 0
         self._slug = name.lower().replace("'s ", "-").replace(" ", "-")
         self._instance = uuid.uuid5(uuid.NAMESPACE_URL, self._slug)
         self._dialogs = 0
         self._subscriptions: list[Subscription] = []
+        self._request: Request | None = None
+        """The last one outside of dialogs."""
         self._digest: DigestAnswers | None = None
         self._driver: SipDriver | None = None
         self._inbox: list[Told] = []
@@ -144,6 +154,23 @@ class Phone:
 
     # -- requests of its own ----------------------------------------------------------------------------------------
 
+    async def registers(self, *, to: str | None = None, contact: str | None = "", **fields: str | None) -> None:
+        """Register its flow, or another Contact; None fetches. `fields` are added, replaced, or left out when None."""
+        self._registrations += 1
+        headers = Headers(
+            [
+                ("Max-Forwards", "70"),
+                ("From", f"<{self.aor}>;tag={self._slug}"),
+                ("To", f"<{to or self.aor}>"),
+                ("Call-ID", f"{self._slug}-registers"),
+                ("CSeq", f"{self._registrations} REGISTER"),
+            ]
+        )
+        self._request = Request("REGISTER", f"sip:{self.aor.partition('@')[2]}", headers)
+        where = f"{self._contact};reg-id=1" if contact == "" else contact
+        usual = {"Supported": "path, outbound", "Expires": "600"}
+        await self._send(self._request, usual, {"Contact": where, **fields})
+
     async def subscribes(
         self, to: str, event: str = "contact-card", *, body: bytes = b"", **fields: str | None
     ) -> None:
@@ -158,7 +185,7 @@ class Phone:
                 ("CSeq", "1 SUBSCRIBE"),
             ]
         )
-        request = Request("SUBSCRIBE", to, headers, body)
+        self._request = request = Request("SUBSCRIBE", to, headers, body)
         subscription = Subscription(event, to, request)
         self._subscriptions.append(subscription)
         usual = {"Event": event, "Expires": "3600"}
@@ -183,9 +210,24 @@ class Phone:
 
     async def tries_again(self) -> None:
         """Send the last SUBSCRIBE once more, with credentials for what it was challenged for."""
-        request = self._subscriptions[-1].request
-        request.headers.set("CSeq", f"{request.cseq.number + 1} SUBSCRIBE")
+        request = self._request
+        assert request is not None
+        number, method = request.cseq.number + 1, request.method
+        request.headers.set("CSeq", f"{number} {method}")
+        if method == "REGISTER":
+            self._registrations = number
         self._send_now(request)
+
+    @property
+    def _contact(self) -> str:
+        where = f"sip:{self.addresses[-1]}{self._transport_parameter}" if self._nat is None else PRIVATE
+        return f'<{where}>;+sip.instance="<urn:uuid:{self._instance}>"'
+
+    async def is_mapped_anew(self) -> None:
+        """Its NAT lets it be seen at another address; whatever comes to the old one is lost."""
+        assert self._nat is not None
+        await self._nat.changes_mapping()
+        self._record.note(self.name, "its NAT gives it another address")
 
     @property
     def _transport_parameter(self) -> str:
@@ -196,8 +238,7 @@ class Phone:
         return next(each for each in reversed(self._subscriptions) if event in (None, each.package))
 
     async def _send(self, request: Request, usual: dict[str, str], fields: dict[str, str | None]) -> None:
-        contact = f'<sip:{self.addresses[-1]}{self._transport_parameter}>;+sip.instance="<urn:uuid:{self._instance}>"'
-        own = {"Contact": contact, **usual}
+        own = {"Contact": self._contact, **usual}
         if self._digest is None:
             own["P-Asserted-Identity"] = f"<{self.aor}>"
         request.headers.set("Route", f"<sip:{self._server};lr{self._transport_parameter}>")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import CoroutineType
     from typing import Any
 
-    from abserver.sip.message import Message
+    from abserver.sip.message import Message, Response
 
 SERVER = "Server"
 """The one actor that every flow has."""
@@ -26,7 +26,8 @@ _OUTSIDE = ("From", "To", "Contact")
 """Shown of requests outside of dialogs: within, the Call-ID says as much."""
 _SIP = """
     From To Call-ID CSeq Contact Event Subscription-State SIP-ETag Suppress-If-Match Expires Min-Expires
-    User-Agent Accept Accept-Encoding Allow-Events Require Unsupported Retry-After P-Asserted-Identity P-Served-User
+    User-Agent Accept Accept-Encoding Allow-Events Path Supported Require Flow-Timer
+    Unsupported Retry-After P-Asserted-Identity P-Served-User
     P-Charging-Vector Privacy WWW-Authenticate
     Authorization Warning Content-Disposition Content-Type Content-Encoding
 """
@@ -109,14 +110,21 @@ def of_sip(message: Message) -> Said:
         label = _request_label(message)
     else:
         start = f"SIP/2.0 {message.status} {message.reason}"
-        left_out = (*_OUTSIDE, "Call-ID")
+        left_out = (*(each for each in _OUTSIDE if not _tells_bindings(message, each)), "Call-ID")
         label = f"{message.status} {message.reason}"
     fields = [(name, value) for name in _SIP.split() if name not in left_out for value in message.headers.get_all(name)]
     return Said(label, start, tuple(fields), message.body, message.headers.get("Content-Encoding"))
 
 
+def _tells_bindings(response: Response, name: str) -> bool:
+    """Whether a field is what a response is about: the Contacts of one to REGISTER."""
+    return name == "Contact" and response.cseq.method == "REGISTER"
+
+
 def _request_label(request: Request) -> str:
     package = request.event.package if request.event else ""
+    if request.method == "REGISTER":
+        return " ".join([request.method, *(["Expires 0"] if request.expires == 0 else [])])
     if request.method != "NOTIFY":
         return " ".join([request.method, package, *_wishes(request)])
     told = SubscriptionState.parse(request.headers.get("Subscription-State") or "")

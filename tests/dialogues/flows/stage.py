@@ -25,6 +25,7 @@ from tests.dialogues.flows.house import DOMAIN
 from tests.dialogues.flows.person import Person
 from tests.dialogues.flows.phone import BOTH, Phone
 from tests.dialogues.flows.record import SERVER, Given
+from tests.support.nat import Nat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ class Stage:
         self.house = house
         self.phones: list[Phone] = []
         self.people: list[Person] = []
+        self.nats: list[Nat] = []
         self.moments: dict[str, str] = {}
         """Times that documents of the story name, and what is shown in their place."""
 
@@ -51,10 +53,16 @@ class Stage:
         self.people.append(person)
         return person
 
-    async def phone(self, name: str, device: str = "phone", *, over: Transport = Transport.UDP) -> Phone:
+    async def phone(
+        self, name: str, device: str = "phone", *, over: Transport = Transport.UDP, behind_a_nat: bool = False
+    ) -> Phone:
         """A device of a user, switched on."""
         server = Address(*self.house.process.sip)
-        phone = Phone(self.record, _shown(name, device), _aor(name), server, over)
+        nat = Nat(server) if behind_a_nat else None
+        if nat is not None:
+            await nat.start()
+            self.nats.append(nat)
+        phone = Phone(self.record, _shown(name, device), _aor(name), server, over, nat)
         self.phones.append(phone)
         await phone.switches_on()
         return phone
@@ -140,6 +148,8 @@ class Stage:
             await phone.goes()
         for person in self.people:
             await person.goes()
+        for nat in self.nats:
+            nat.stop()
 
     async def is_quiet(self) -> None:
         """Fails if anything is left over."""
