@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -193,6 +193,14 @@ def test_an_accepted_request_or_a_2xx_moves_the_target_but_not_the_route() -> No
 
 
 @pytest.mark.rfc("3261", "12.1.1", "the state of the dialog")
+def test_a_dialog_that_is_ahead_differs_in_our_number_only() -> None:
+    """What the journal keeps, so that no number is used twice."""
+    dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
+    assert dialog.ahead(256) == replace(dialog, local_cseq=256)
+    dialog.next_request("NOTIFY")
+    assert dialog.ahead(256) == replace(dialog, local_cseq=257)
+
+
 def test_a_dialog_goes_on_where_its_stored_fields_say() -> None:
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
     dialog.next_request("NOTIFY")
