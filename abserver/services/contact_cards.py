@@ -323,8 +323,8 @@ class ContactCards:
         return self._views.entity(notice.view, None, followed.formats) if whole else None
 
     def delivered(self, followed: Followed, notice: Notice) -> None:
-        """Move the device's list."""
-        if isinstance(notice.view, View):
+        """Move the device's list. Of who is hidden nothing is kept: no device of his would be known again."""
+        if isinstance(notice.view, View) and not followed.is_hidden:
             record = self._lists.delivered(followed.key, notice.view, followed.version, self._clock.utc())
             if record is not None:
                 self._outbox.put(notice.view, record)

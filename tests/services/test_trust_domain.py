@@ -145,6 +145,22 @@ async def test_who_is_not_named_stays_so_over_refreshes_and_restarts(world: Worl
 
 
 @story
+async def test_nothing_is_kept_of_who_is_not_named_and_a_restart_tells_him_all_again(world: World) -> None:
+    world.put_card(ANN, card())
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob = await world.phone(BOB)
+    await bob.subscribe(ANN, Privacy="id")
+    await world.pass_time(10)
+    assert list(await world.journal.held_by(ANONYMOUS, ANN)) == []
+    await world.restart()
+    await world.pass_time(10)
+    assert [each.content_type for each in bob.notifies] == ["application/vcard+xml"] * 2
+    world.put_card(ANN, card("2"))
+    await world.pass_time(10)
+    assert b"tel:2" in bob.last.body
+
+
+@story
 async def test_a_dialog_of_somebody_who_is_not_named_is_nobody_elses_rfc6665_4_5_2(world: World) -> None:
     world.put_card(ANN, card())
     world.put_rules(ANN, rules(allow(BOB), allow(CAROL)))
