@@ -112,6 +112,8 @@ KAMAILIO = Program("kamailio", "kamailio", ("-v",), more=("kamailio-tls-modules"
 OPENSSL = Program("openssl", "openssl", ("version",))
 BARESIP = Program("baresip", "baresip-core", ("-h",))
 FAIL2BAN = Program("fail2ban-regex", "fail2ban", ("--version",))
+TSHARK = Program("tshark", "tshark", ("--version",))
+SNGREP = Program("sngrep", "sngrep", ("-V",))
 NODE = Program("node", "nodejs", ("--version",))
 PJSUA2 = Wheel("pjsua2-python")
 JSSIP = Module("jssip")
@@ -119,7 +121,7 @@ SIP_JS = Module("sip.js")
 WS = Module("ws")
 """WebSockets for scripts in Node.js, where there is no browser to have them."""
 
-FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, OPENSSL, FAIL2BAN)
+FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, OPENSSL, FAIL2BAN, TSHARK, SNGREP)
 FROM_WHEELS = (PJSUA2,)
 FROM_NPM = (JSSIP, SIP_JS, WS)
 
