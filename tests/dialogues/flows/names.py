@@ -20,7 +20,7 @@ _TAG = re.compile(r"[0-9a-f]{16,64}")
 _DIGEST = re.compile(r'\b(nonce|cnonce|response|opaque)="[^"]*"')
 _EXPIRES = re.compile(r"""(?<=;expires=)\d+|(?<=\bexpiration=")\d+""")
 _SUBSCRIBED = re.compile(r'(?<=\bduration-subscribed=")\d+')
-_SEALED = re.compile(r"(?<=tgruu\.)[A-Za-z0-9_-]{38}|(?<=[0-9a-f]/)[0-9a-f]{20}(?=\")")
+_SEALED = re.compile(r'(?<=tgruu\.)[A-Za-z0-9_-]{38}|(?<=[0-9a-f]/)[0-9a-f]{20}(?=[">])')
 """What seals GRUUs."""
 _IN_BODIES = {
     "version": re.compile(rb'-etag="([0-9a-f]{16,64})"'),
