@@ -22,6 +22,8 @@ class Quirks(enum.Flag, boundary=enum.CONFORM):
     MD5_LAST = 2
     """Of several digest challenges MD5's is the last (RFC 8760 §2.3 leaves their order to the server), since only the
     last is read, and only MD5 is known."""
+    MD5_ALONE = 4
+    """Where MD5 is offered, nothing else is, since a challenge with another algorithm ends the attempt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,11 @@ TABLE = (
         re.compile(r"SIP\.js/", re.IGNORECASE),
         Quirks.MD5_LAST,
         "SIP.js 0.21 keeps the last of several challenges, and knows only MD5",
+    ),
+    Row(
+        re.compile(r"baresip v1\.", re.IGNORECASE),
+        Quirks.MD5_ALONE,
+        "baresip 1.0 gives up when any of the challenges has another algorithm than MD5 (`Function not implemented`)",
     ),
 )
 

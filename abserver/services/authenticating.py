@@ -201,11 +201,16 @@ class Authenticator:
 
     def _challenge(self, request: Request, *, stale: bool) -> Response:
         nonce, realm = self._nonces.mint(self._clock.now()), self._realm_for(request)
-        offered = self._offered
-        if Quirks.MD5_LAST in quirks_of(request.headers.get("User-Agent")):
-            offered = tuple(sorted(offered, key=lambda each: each is Algorithm.MD5))
+        offered = self._offered_to(quirks_of(request.headers.get("User-Agent")))
         challenges = [Challenge(realm, nonce, each, self._qops, stale) for each in offered]
         return make_response(request, 401, headers=[("WWW-Authenticate", str(each)) for each in challenges])
+
+    def _offered_to(self, quirks: Quirks) -> Sequence[Algorithm]:
+        if Quirks.MD5_ALONE in quirks and Algorithm.MD5 in self._offered:
+            return (Algorithm.MD5,)
+        if Quirks.MD5_LAST in quirks:
+            return sorted(self._offered, key=lambda each: each is Algorithm.MD5)
+        return self._offered
 
     def _realm_for(self, request: Request) -> str:
         return self._realm or self._domain_for(request)

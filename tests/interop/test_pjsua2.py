@@ -1,7 +1,8 @@
-"""pjsua2, from its wheel, against a server process: capabilities, no presence, a card by a raw request."""
+"""pjsua2, from its wheel, against a server process: REGISTER, no presence, a card by a raw request."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +48,7 @@ class Phone(OrderedProcess):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One where Ann has a card, and has approved Bob."""
     folder = tmp_path_factory.mktemp("server")
-    server = ServerProcess(folder, tls=True)
+    server = ServerProcess(folder, {"REGISTRAR__ENABLED": "true"}, tls=True)
     server.command("user", "add", OWNER, "--password", "annpw")
     server.command("user", "add", WATCHER, "--password", PASSWORD)
     (folder / "ann.vcf").write_text(CARD)
@@ -59,8 +60,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.fixture(params=["udp", "tcp", "tls"])
-def phone(request: pytest.FixtureRequest, server: ServerProcess, tmp_path: Path) -> Iterator[Phone]:
-    with Phone(server, tmp_path, request.param) as phone:
+def transport(request: pytest.FixtureRequest) -> str:
+    transport: str = request.param
+    return transport
+
+
+@pytest.fixture
+def phone(transport: str, server: ServerProcess, tmp_path: Path) -> Iterator[Phone]:
+    with Phone(server, tmp_path, transport) as phone:
         yield phone
 
 
@@ -84,3 +91,16 @@ def test_pjsua2_is_told_what_there_is_instead_of_presence_and_fetches_a_card(pho
     notify = phone.log.partition("\nNOTIFY sip:")[2].partition("--end msg--")[0]
     assert "Event: contact-card" in notify
     assert "<text>Ann Example</text>" in notify
+
+
+def test_pjsua2_registers_and_takes_it_back(phone: Phone, server: ServerProcess, transport: str) -> None:
+    """With a flow of its own where that is a connection (RFC 5626): for UDP the library has none."""
+    phone.order("register")
+    assert phone.told("registration")["status"] == 200
+    (binding,) = json.loads(server.command("registrations", WATCHER, "--json"))
+    assert binding["contact"].startswith("<sip:bob@127.0.0.1:")
+    assert binding["reg_id"] == (None if transport == "udp" else 1)
+    phone.order("unregister")
+    assert phone.told("registration")["status"] == 200
+    assert json.loads(server.command("registrations", WATCHER, "--json")) == []
+    phone.finish()

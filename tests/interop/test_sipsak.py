@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,8 @@ pytestmark = needs(SIPSAK)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    server = ServerProcess(tmp_path_factory.mktemp("server"))
+    settings = {"REGISTRAR__ENABLED": "true", "SERVER__DOMAINS": "example.com,127.0.0.1"}
+    server = ServerProcess(tmp_path_factory.mktemp("server"), settings)
     server.command("user", "add", "sip:ann@example.com", "--password", "annpw")
     server.command("user", "add", "sip:bob@example.com", "--password", "bobpw")
     with server:
@@ -86,6 +88,16 @@ def test_sipsak_is_refused_with_another_password(server: ServerProcess, tmp_path
     done = subscribe(server, tmp_path, "guessed")
     assert done.returncode != 0
     assert "200 OK" not in done.stdout
+
+
+def test_sipsak_registers_a_contact(server: ServerProcess) -> None:
+    """Its mode for registrars (`usrloc`), which is one REGISTER when it is given a Contact."""
+    user = f"sip:bob@{server.sip[0]}"  # a host that it finds without a name server
+    server.command("user", "add", user, "--password", "bobpw")
+    done = sipsak(server, "-U", "-C", "sip:bob@127.0.0.1:9", "-x", "60", "-u", "bob", "-a", "bobpw", user="bob")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (binding,) = json.loads(server.command("registrations", user, "--json"))
+    assert binding["contact"].strip("<>") == "sip:bob@127.0.0.1:9"
 
 
 def test_the_server_answers_after_a_flood_of_sipsak(server: ServerProcess) -> None:

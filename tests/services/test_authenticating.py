@@ -335,3 +335,19 @@ async def test_who_reads_the_last_challenge_gets_md5_there_if_it_is_offered_rfc8
     response = await Bench(offered=offered).challenged(subscribe(User_Agent="JsSIP 3.13.8"))
     challenges = [each for row in response.headers.get_all("WWW-Authenticate") for each in Challenge.parse_all(row)]
     assert [each.algorithm.value for each in challenges] == told
+
+
+@pytest.mark.parametrize(
+    ("offered", "told"),
+    [
+        ((Algorithm.SHA256, Algorithm.MD5), ["MD5"]),
+        ((Algorithm.SHA512_256, Algorithm.SHA256), ["SHA-512-256", "SHA-256"]),
+    ],
+)
+async def test_who_stumbles_over_other_algorithms_is_shown_md5_alone_if_it_is_offered(
+    offered: tuple[Algorithm, ...], told: list[str]
+) -> None:
+    """baresip 1.0 (docs/user-agents.md)."""
+    response = await Bench(offered=offered).challenged(subscribe(User_Agent="baresip v1.0.0 (x86_64/linux)"))
+    challenges = [each for row in response.headers.get_all("WWW-Authenticate") for each in Challenge.parse_all(row)]
+    assert [each.algorithm.value for each in challenges] == told

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-MODULES = ("account", "contact", "menu", "presence", "uuid")
+MODULES = ("account", "contact", "menu", "presence")
 INSTANCE = "51bb0000-0000-4000-8000-00000000ba5e"
 PATIENCE = 20.0
 """Seconds until something that must happen has happened."""
@@ -23,21 +23,22 @@ PATIENCE = 20.0
 class Baresip:
     """One of it; a context manager that leaves no process behind."""
 
-    def __init__(self, folder: Path, account: str, *contacts: str, port: int | None = None) -> None:
-        """account, contacts: lines of its files of these names."""
-        self.address = ("127.0.0.1", port or free_port())
+    def __init__(self, folder: Path, account: str, *contacts: str, host: str = "127.0.0.1") -> None:
+        """account, contacts: lines of its files of these names; host: its own."""
         self._log = folder / "baresip.log"
         self._home = folder / "baresip"
         self._home.mkdir(exist_ok=True)
         places = [*UNPACKED.glob("usr/lib/baresip/modules"), Path("/usr/lib/baresip/modules")]
         lines = [
-            f"sip_listen {self.address[0]}:{self.address[1]}",
+            f"sip_listen {host}:{free_port(host)}",
             f"module_path {next(place for place in places if place.exists())}",
             f"sip_cafile {CERTIFICATES / 'authority.pem'}",
+            "module uuid.so",
             *(f"module_app {module}.so" for module in MODULES),
         ]
-        for name, content in (("config", lines), ("accounts", [account]), ("contacts", contacts), ("uuid", [INSTANCE])):
+        for name, content in (("config", lines), ("accounts", [account]), ("contacts", contacts)):
             (self._home / name).write_text("".join(f"{line}\n" for line in content))
+        (self._home / "uuid").write_text(INSTANCE)  # a line's end would go into the Contact
 
     def __enter__(self) -> Self:
         with self._log.open("w") as log:

@@ -26,6 +26,11 @@ def test_phones_of_web_pages_read_the_last_challenge(name: str) -> None:
     assert Quirks.MD5_LAST in quirks_of(name)
 
 
+@pytest.mark.parametrize(("name", "needs"), [("baresip v1.0.0 (x86_64/linux)", True), ("baresip v3.5.0", False)])
+def test_the_first_baresip_knows_one_algorithm_and_bears_no_other(name: str, needs: bool) -> None:
+    assert (Quirks.MD5_ALONE in quirks_of(name)) is needs
+
+
 def test_the_page_tells_of_every_row_and_of_every_quirk() -> None:
     page = PAGE.read_text()
     for row in TABLE:
