@@ -192,7 +192,6 @@ def test_an_accepted_request_or_a_2xx_moves_the_target_but_not_the_route() -> No
     assert dialog.remote_target == "sip:bob@198.51.100.8"
 
 
-@pytest.mark.rfc("3261", "12.1.1", "the state of the dialog")
 def test_a_dialog_that_is_ahead_differs_in_our_number_only() -> None:
     """What the journal keeps, so that no number is used twice."""
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
@@ -201,6 +200,7 @@ def test_a_dialog_that_is_ahead_differs_in_our_number_only() -> None:
     assert dialog.ahead(256) == replace(dialog, local_cseq=257)
 
 
+@pytest.mark.rfc("3261", "12.1.1", "the state of the dialog")
 def test_a_dialog_goes_on_where_its_stored_fields_say() -> None:
     dialog = Dialog.notifier(subscribe(Record_Route="<sip:p1;lr>"), "a1")
     dialog.next_request("NOTIFY")
