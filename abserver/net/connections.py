@@ -46,7 +46,8 @@ class StreamLimits:
     """Seconds that opening a connection may take: some attempts of the kernel, well below Timer F. Closing one in order
     gets as long."""
     handshake: float = 10.0
-    """Seconds that a peer has for the TLS handshake of a connection that it opens; old phones reckon for some."""
+    """Seconds that a peer has for each of its parts of a TLS handshake, of which there are two or three; old phones
+    reckon for some."""
     ping: float = 30.0
     """Seconds of silence after which a peer on a WebSocket is asked for life: it holds the way through proxies and NATs
     open, of which many forget one that rests for a minute."""

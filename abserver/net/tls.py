@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 _RECORD = 16_384
 """Bytes of a TLS record at most."""
 
+_MOMENT = 0.001
+"""Seconds: enough to have a timer run after the sockets were looked at."""
+
 
 @dataclass(slots=True)
 class Security:
@@ -78,7 +81,7 @@ class TlsConnection(StreamConnection):
             transport.abort()
             return
         self._peer = peer[0]
-        self._alarm = self._loop.call_later(self._connections.limits.handshake, self._too_slow)
+        self._await_flight()
         self._shake_hands(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +100,8 @@ class TlsConnection(StreamConnection):
             if self._server is not None and self._server not in self.names:
                 raise ssl.CertificateError(f"its certificate does not name {self._server}")
         except ssl.SSLWantReadError:
+            if self._outgoing.pending:  # so the peer said all that it had to, and there are few such turns
+                self._await_flight()
             self._flush()
         except ssl.SSLError as error:
             self._flush()  # the alert, which says why
@@ -108,6 +113,17 @@ class TlsConnection(StreamConnection):
             if self.flow is not None:
                 self._handshake.set_result(self.flow)
                 self._read()
+
+    def _await_flight(self) -> None:
+        """Give the peer its time for what it has to say next."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = self._loop.call_later(self._connections.limits.handshake, self._look_again)
+
+    def _look_again(self) -> None:
+        """The time is over, maybe because this loop is late: after a restart thousands come at once. What is here by
+        now is taken first."""
+        self._alarm = self._loop.call_later(_MOMENT, self._too_slow)
 
     def _too_slow(self) -> None:
         self._fail(TimeoutError("no handshake in time"))

@@ -7,19 +7,22 @@ import logging
 import random
 import socket
 import ssl
+import threading
+import time
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+import uvloop
 
-from abserver.net.connections import Connections, StreamLimits
+from abserver.net.connections import Connection, Connections, StreamLimits
 from abserver.net.listeners import Place, bind, bound_address
 from abserver.net.stream import StreamShell
 from abserver.sip.transport import Address, Flow, Transport
 from tests.support.certificates import FOLDER, installed, trusting
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from abserver.net.tls import Security
     from abserver.sip.errors import SipSyntaxError
@@ -31,11 +34,11 @@ MESSAGE = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\r\nConte
 class Node:
     """Stream connections without SIP above them."""
 
-    def __init__(self, security: Security, limits: StreamLimits | None) -> None:
+    def __init__(self, security: Security, limits: StreamLimits | None, kind: type[Connections]) -> None:
         self.messages: asyncio.Queue[tuple[bytes, Flow]] = asyncio.Queue()
         self.broken: asyncio.Queue[SipSyntaxError] = asyncio.Queue()
         self.closed: asyncio.Queue[Flow] = asyncio.Queue()
-        self.connections = Connections(
+        self.connections = kind(
             received=lambda data, flow: self.messages.put_nowait((data, flow)),
             broken=lambda error, flow: self.broken.put_nowait(error),
             closed=self.closed.put_nowait,
@@ -49,9 +52,11 @@ class Node:
 
 
 @asynccontextmanager
-async def node(security: Security | None = None, limits: StreamLimits | None = None) -> AsyncIterator[Node]:
+async def node(
+    security: Security | None = None, limits: StreamLimits | None = None, *, kind: type[Connections] = Connections
+) -> AsyncIterator[Node]:
     """One that listens."""
-    one = Node(security or installed().security, limits)
+    one = Node(security or installed().security, limits, kind)
     sock = bind(socket.SOCK_STREAM, ANY)
     one.address = bound_address(sock)
     await one.shell.listen(sock, Transport.TLS)
@@ -201,6 +206,79 @@ async def test_a_handshake_that_does_not_end_is_cut_in_time(begun: bytes, caplog
         await end_of(reader)
         writer.close()
     assert told(caplog) == [("no TLS connection", "127.0.0.1", "no handshake in time")]
+
+
+async def test_a_greeting_that_comes_drop_by_drop_gets_no_more_time() -> None:
+    async with node(limits=StreamLimits(handshake=0.2)) as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        dropping = asyncio.create_task(_drop(b"\x16\x03\x01\x02\x00" + bytes(500), writer))
+        await end_of(reader)
+        dropping.cancel()
+        writer.close()
+
+
+async def _drop(data: bytes, writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
+    for byte in data:
+        writer.write(bytes([byte]))
+        due = loop.create_future()
+        loop.call_later(0.05, due.set_result, None)
+        await due
+
+
+async def test_each_part_of_a_handshake_has_its_time() -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = trusting().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    async with node(limits=StreamLimits(handshake=0.5)) as server:
+        reader, writer = await asyncio.open_connection(*server.address)
+        for last in (False, True):
+            with suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            due = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_later(0.35, due.set_result, None)
+            await due
+            writer.write(outgoing.read())
+            if not last:
+                incoming.write(await reader.read(65_536))
+        tls.write(MESSAGE)
+        writer.write(outgoing.read())
+        assert (await server.messages.get())[0] == MESSAGE
+        writer.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_loop_that_is_late_itself_cuts_nobody_who_was_in_time(
+    run: Callable[[Coroutine[None, None, None]], None],
+) -> None:
+    """After a restart all phones come at once. One of these loops looks at its timers before its sockets."""
+    run(_greeted_late())
+
+
+async def _greeted_late() -> None:
+    begun, late = asyncio.Event(), threading.Event()
+
+    class Watched(Connections):
+        def admit(self, connection: Connection, host: str) -> bool:
+            begun.set()
+            return super().admit(connection, host)
+
+    def keep_busy(data: bytes, flow: Flow) -> None:
+        late.set()
+        time.sleep(0.5)
+
+    def greet(address: Address) -> None:
+        with socket.create_connection(address) as raw:
+            late.wait()
+            trusting().wrap_socket(raw, server_hostname="localhost").close()
+
+    brief = StreamLimits(handshake=0.2)
+    async with node(limits=brief, kind=Watched) as server, connected(server.address) as (_, other):
+        begun.clear()
+        opening = asyncio.create_task(asyncio.to_thread(greet, server.address))
+        await begun.wait()
+        server.connections.received = keep_busy
+        other.write(MESSAGE)
+        await opening
 
 
 async def test_who_is_in_time_is_not_cut_by_the_bound_of_the_handshake() -> None:
