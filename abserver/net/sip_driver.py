@@ -352,10 +352,10 @@ class SipDriver:
             return
 
         def found(way: Flow | None) -> None:
-            if way is None:
-                self._call(failed.answered, outcome)
-            else:
+            if way is not None:
                 self._send_on(way, failed.request, failed.again())
+            elif not self._stopping:
+                self._call(failed.answered, outcome)
 
         self._ways.follow(failed.trail, failed.request, came_on=failed.came_on, found=found)
 
