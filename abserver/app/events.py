@@ -190,6 +190,7 @@ class EventSide:
             known=known.bindings,
             kept=known.secrets,
             identities=self._choices.identities,
+            on_reach=self._reached,
         )
 
     def _contact_cards(self) -> ContactCards:
@@ -289,6 +290,9 @@ class EventSide:
         return self._authenticator.trusts_next_hop(uri, followed.flow, recorded=recorded)
 
     # What is joined in a circle: these are called only after all of it is there.
+
+    def _reached(self, followed: Followed) -> None:
+        self.notifier.reached(followed)
 
     def _looked_at(self, owner: Owner) -> None:
         self.computed_changes.card_changed(owner)

@@ -414,6 +414,11 @@ class Subscription:
             self._doubted = True
         return _LATER
 
+    def reachable_again(self) -> None:
+        """Let what could not be sent wait no longer: the way to the subscriber is another one now."""
+        if self._retry_at != -inf:
+            self._retry_at, self._wake_at = -inf, inf
+
     # -- time -------------------------------------------------------------------------------------------------------
 
     def expire(self, now: float) -> None:

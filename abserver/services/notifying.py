@@ -115,6 +115,13 @@ class Notifier:
         self._book(followed)
         self._go_on(followed)  # with what changed while it was made durable
 
+    def reached(self, followed: Followed) -> None:
+        """There is a way again to a subscriber to whom there was none."""
+        if followed.living:
+            followed.machine.reachable_again()
+            self._go_on(followed)
+            self._book(followed)
+
     def dropped(self, followed: Followed) -> None:
         """The subscription ended without a NOTIFY (RFC 5839 §5.2: 204 to an unsubscription)."""
         self._forget(followed)

@@ -32,7 +32,7 @@ from abserver.sip.uri import SipUri
 
 if TYPE_CHECKING:
     import datetime
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from abserver.domain.identity import Identities
     from abserver.ports import Clock, Respond
@@ -82,9 +82,12 @@ class Registering:
         known: Sequence[BindingsRecord] = (),
         kept: Sequence[SecretRecord] = (),
         identities: Identities = NO_ALIASES,
+        on_reach: Callable[[Followed], None] = lambda followed: None,
         draw: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
-        """known, kept: what the journal remembers. draw: so many octets by chance."""
+        """known, kept: what the journal remembers. on_reach: told of a subscriber who has a flow again, after a request
+        found none. draw: so many octets by chance."""
+        self._on_reach = on_reach
         self._authenticator = authenticator
         self._outbox = outbox
         self._clock = clock
@@ -98,6 +101,8 @@ class Registering:
         """User and instance by the index of temporary GRUUs."""
         self._failed: dict[Flow, datetime.datetime] = {}
         """When a request failed on a flow, of late (RFC 5626 §7)."""
+        self._lost: dict[tuple[str, str], set[Followed]] = {}
+        """Subscribers to whom no flow led, by user and instance of their devices."""
         self._sweeper: Sweeper[Aor] = Sweeper(clock, self._expire)
         secret = next((each.value for each in kept if each.name == SECRET), None)
         self._unwritten = [SecretRecord(SECRET, draw(SECRET_OCTETS))] if secret is None else []
@@ -156,8 +161,15 @@ class Registering:
             await self._outbox.write(*self._unwritten, BindingsRecord(user, done.bindings))
             self._unwritten.clear()
             self._take(user, done.bindings)
+            self._found(user, {each.instance for each in done.bindings if each.updated_at == now})
             log.info("registered", extra={"user": user, "bindings": len(done.bindings), "flow": str(flow.remote)})
         return accepted(request, done, limits=self._limits, now=now, gruus=lambda each: self._gruus_of(user, each))
+
+    def _found(self, user: Aor, instances: Iterable[str | None]) -> None:
+        """These devices of a user registered just now."""
+        for instance in instances:
+            for followed in self._lost.pop((user, instance or ""), ()):
+                self._on_reach(followed)
 
     def _gruus_of(self, user: Aor, binding: Binding) -> tuple[str, str]:
         """A public and a new temporary one, of the scheme of the Contact (RFC 5630 §5.2.1)."""
@@ -178,6 +190,8 @@ class Registering:
         """These are the user's bindings from now on."""
         for gone in self._users.pop(user, ()):
             self._indices.pop(gone.index, None)
+            if not bindings:
+                self._lost.pop((user, gone.instance or ""), None)
         if not bindings:
             return
         self._users[user] = bindings
@@ -242,7 +256,7 @@ class Registering:
             return self._way_to_gruu(followed)
         if dialog.route_set:
             return None
-        bindings = self._bound(followed.identity, followed.key.device.partition(" ")[0])
+        bindings = self._bound(*_device_of(followed))
         reachable = self._reachable(bindings)
         own = next((each for each in bindings if each.flow == followed.flow), None)
         if reachable and not self._is_good(followed, own, reachable[0]):
@@ -296,7 +310,16 @@ class Registering:
                 self._failed.clear()
             self._failed[flow] = self._clock.utc()
         other = self.way(followed)
-        return other is not None and other.flow is not None and other != way
+        if other is not None and other.flow is not None and other != way:
+            return True
+        if followed.living and self._bound(*_device_of(followed)):
+            self._lost.setdefault(_device_of(followed), set()).add(followed)
+        return False
+
+
+def _device_of(followed: Followed) -> tuple[str, str]:
+    """User and instance of a subscriber; a package may add to the names of devices."""
+    return followed.identity, followed.key.device.partition(" ")[0]
 
 
 def _way_to(binding: Binding) -> Way:

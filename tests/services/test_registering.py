@@ -337,6 +337,51 @@ async def test_of_several_flows_the_next_is_tried_when_one_fails_rfc5626_7(world
 
 
 @registrar_story
+async def test_a_device_that_no_flow_led_to_is_told_as_soon_as_it_registers(world: World) -> None:
+    """And not only when a failed NOTIFY would be tried again."""
+    bob = await following(world)
+    bob.answers = [(430, [])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    assert len(world.server.followers) == 1
+    before = len(bob.notifies)
+    await bob.is_mapped_to(Address("10.9.1.1", 61_000))
+    await bob.register(outbound(bob))
+    await world.pass_time(2)
+    assert len(bob.notifies) == before + 1
+    assert bob.last.base is None  # what it has is in doubt, so it gets all
+
+
+@registrar_story
+async def test_a_device_that_is_told_to_wait_by_its_answer_is_waited_for(world: World) -> None:
+    bob = await following(world)
+    bob.answers = [(503, [("Retry-After", "60")])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    before = len(bob.notifies)
+    await bob.register(outbound(bob))
+    await world.pass_time(20)
+    assert len(bob.notifies) == before
+    await world.pass_time(60)
+    assert len(bob.notifies) == before + 1
+
+
+@registrar_story
+async def test_who_unsubscribes_meanwhile_is_not_told(world: World) -> None:
+    bob = await following(world)
+    bob.answers = [(430, [])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    await bob.unsubscribe()
+    await world.pass_time()
+    before = len(bob.notifies)
+    await bob.register(outbound(bob))
+    await world.pass_time(40)
+    assert len(bob.notifies) == before
+    await bob.register("*", Expires="0")
+
+
+@registrar_story
 async def test_another_answer_is_the_answer_of_the_device_rfc5626_7(world: World) -> None:
     bob, other = await following(world), await world.phone(BOB)
     other.instance = bob.instance

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abserver.domain.view import View
+from abserver.events.rates import Rates
 from abserver.events.subscription import FIRST_RETRY, REMOVING, TRIES, Gone, Notice, Outcome, Subscription
 from abserver.sip.headers import EventReason, Substate
 
@@ -156,6 +157,22 @@ def test_a_retry_after_is_obeyed() -> None:
     assert machine.next_deadline() == 7.0
     assert machine.next_notice(6.9) is None
     assert machine.next_notice(7.0) is not None
+
+
+def test_a_way_that_is_there_again_ends_the_wait_for_a_retry_and_no_other() -> None:
+    machine = active()
+    machine.regulate(Rates(0.1, None, None), 0.0)
+    machine.set_active(NEW)
+    assert machine.next_notice(10.0)
+    machine.answered(503, 10.0, retry_after=70.0)
+    assert machine.next_notice(30.0) is None
+    machine.reachable_again()
+    assert machine.next_notice(30.0) is not None
+    machine.answered(200, 30.0)
+    machine.set_active(OLD)
+    assert machine.next_notice(35.0) is None
+    machine.reachable_again()
+    assert machine.next_notice(35.0) is None
 
 
 def test_the_last_word_does_not_wait_for_a_retry() -> None:
