@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.baresip import Baresip
 from tests.support.kamailio import HOST, NAME, PASSWORDS, PHONES, Kamailio
 from tests.support.process import CERTIFICATES, ServerProcess
-from tests.support.programs import KAMAILIO, SIPP, needs
+from tests.support.programs import BARESIP, KAMAILIO, SIPP, needs
 from tests.support.sipp import Sipp, walk
 
 if TYPE_CHECKING:
@@ -101,3 +102,27 @@ def test_a_phone_behind_kamailio_is_told_after_that_has_started_anew(
 def test_the_word_of_a_phone_for_itself_counts_for_nothing(server: ServerProcess, tmp_path: Path) -> None:
     messages = walk("claimed", server.sip, tmp_path, host=PHONES, **WHO)
     assert "SIP/2.0 401 Unauthorized" in messages
+
+
+@pytest.mark.skipif(BARESIP.path is None, reason=BARESIP.advice)
+@pytest.mark.parametrize("way", ["udp", "tcp"])
+def test_a_telephone_registers_with_the_server_by_way_of_kamailio_rfc3327(tmp_path: Path, way: str) -> None:
+    """Kamailio is the edge of a registrar here: it knows the passwords, and puts the flow into the Path (RFC 5626)."""
+    settings = {"REGISTRAR__ENABLED": "true", "SIP__TRUSTED_PEERS": HOST}
+    with (
+        ServerProcess(tmp_path, settings) as server,
+        Kamailio(tmp_path, server.sip, way, "SERVER_REGISTERS=1") as kamailio,
+    ):
+        proxy = f'outbound="sip:{HOST}:{kamailio.address[1]}"'
+        login = f"auth_user=bob;auth_pass={PASSWORDS['bob']};regint=600;mwi=no;sipnat=outbound"
+        with Baresip(tmp_path, f"<{WATCHER}>;{proxy};{login}", host=PHONES) as baresip:
+            baresip.until("SIP/2.0 200 OK")
+            (binding,) = json.loads(server.command("registrations", WATCHER, "--json"))
+            assert [f"{HOST}:{kamailio.address[1]}" in path for path in binding["path"]] == [True] * len(
+                binding["path"]
+            )
+            assert binding["path"]
+            assert f"@{PHONES}:" in binding["contact"]
+            baresip.stop()
+        assert json.loads(server.command("registrations", WATCHER, "--json")) == []
+        assert server.stop() == 0

@@ -42,8 +42,8 @@ class Program:
 
     more: tuple[str, ...] = ()
     """More packages, with modules of it."""
-    module: str = ""
-    """One of those modules, as a path below the folder with the system's libraries."""
+    modules: tuple[str, ...] = ()
+    """Those modules, as paths below the folder with the system's libraries: a program that lacks one is not here."""
 
     @property
     def path(self) -> Path | None:
@@ -52,7 +52,7 @@ class Program:
         return next((Path(path) for path in found if path), None)
 
     def _has_modules(self, root: Path) -> bool:
-        return not self.module or any(root.glob(f"usr/lib/*/{self.module}"))
+        return all(any(root.glob(f"usr/lib/*/{module}")) for module in self.modules)
 
     def found(self) -> tuple[str, str] | None:
         """Its version, and where it is."""
@@ -108,7 +108,13 @@ class Module:
 CURL = Program("curl", "curl", ("--version",))
 SIPP = Program("sipp", "sip-tester", ("-v",))
 SIPSAK = Program("sipsak", "sipsak", ("-V",))
-KAMAILIO = Program("kamailio", "kamailio", ("-v",), more=("kamailio-tls-modules",), module="kamailio/modules/tls.so")
+KAMAILIO = Program(
+    "kamailio",
+    "kamailio",
+    ("-v",),
+    more=("kamailio-tls-modules", "kamailio-outbound-modules"),
+    modules=("kamailio/modules/tls.so", "kamailio/modules/outbound.so"),
+)
 OPENSSL = Program("openssl", "openssl", ("version",))
 BARESIP = Program("baresip", "baresip-core", ("-h",))
 FAIL2BAN = Program("fail2ban-regex", "fail2ban", ("--version",))
