@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abserver.domain.usages import CARD_RULES, CONTACT_CARD
+from abserver.events.contact_card import XCARD
 from abserver.events.digest_answers import DigestAnswers
+from abserver.net.sip_driver import SipDriver
 from abserver.sip import stun
 from abserver.sip.codec import parse, serialize
 from abserver.sip.headers import NameAddr
 from abserver.sip.identifiers import new_branch, new_call_id
 from abserver.sip.message import Headers, Request, Response
 from abserver.sip.transport import Address
-from abserver.sip.uas import make_response
+from abserver.sip.uas import Capabilities, make_response
 from tests.support.documents import ANN, BOB, allow, card, rules
 from tests.support.nat import Nat
 from tests.support.process import ServerProcess
@@ -29,6 +31,9 @@ from tests.support.process import ServerProcess
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+    from abserver.ports import Respond, SendFailure
+    from abserver.sip.transport import Flow
 
 PRIVATE = "sip:bob@192.168.1.7:5060;ob"
 INSTANCE = "urn:uuid:00000000-0000-1000-8000-000a95a0e128"
@@ -202,3 +207,86 @@ async def test_a_phone_whose_contact_is_its_gruu_is_reached_by_what_it_registere
         assert (await phone.registers()).status == 200
         await put(server, CONTACT_CARD.auid, card("2"), tmp_path)
         assert (await phone.is_notified()).uri == PRIVATE
+
+
+# -- connections ----------------------------------------------------------------------------------------------------
+
+OVER_TCP = "sip:bob@192.168.1.7:5060;transport=tcp;ob"
+
+
+class Connected:
+    """A phone that has one TCP connection to the server, and is reached by that alone."""
+
+    def __init__(self, server: Address) -> None:
+        self._server = server
+        self._digest = DigestAnswers("bob", "bob", lambda: "cnonce")
+        self._cseq = 0
+        self.notifies: asyncio.Queue[Request] = asyncio.Queue()
+        self.driver = SipDriver(self._notified, Capabilities(("NOTIFY",), body_types=(XCARD,)))
+
+    async def _notified(self, request: Request, flow: Flow, respond: Respond) -> None:
+        respond(make_response(request, 200))
+        await self.notifies.put(request)
+
+    async def asks(self, method: str, to: str, call_id: str, **fields: str) -> Response:
+        """A request outside of dialogs, signed when that is asked for; its final response."""
+        response = await self._asks_once(method, to, call_id, fields)
+        if response.status == 401:
+            self._digest.learn(response)
+            response = await self._asks_once(method, to, call_id, fields)
+        return response
+
+    async def _asks_once(self, method: str, to: str, call_id: str, fields: dict[str, str]) -> Response:
+        self._cseq += 1
+        headers = Headers(
+            [
+                ("Max-Forwards", "70"),
+                ("From", f"<{BOB}>;tag={call_id}"),
+                ("To", f"<{to}>"),
+                ("Call-ID", call_id),
+                ("CSeq", f"{self._cseq} {method}"),
+                ("Route", f"<sip:{self._server};transport=tcp;lr>"),
+                *fields.items(),
+            ]
+        )
+        request = Request(method, "sip:example.com" if method == "REGISTER" else to, headers)
+        self._digest.sign(request)
+        answer: asyncio.Future[Response | SendFailure] = asyncio.get_running_loop().create_future()
+        self.driver.send(request, flow=None, answered=answer.set_result)
+        async with asyncio.timeout(PATIENCE):
+            response = await answer
+        assert isinstance(response, Response), response
+        return response
+
+    async def registers(self, call_id: str) -> Response:
+        contact = f'<{OVER_TCP}>;reg-id=1;+sip.instance="<{INSTANCE}>"'
+        return await self.asks("REGISTER", BOB, call_id, Contact=contact, Supported="path, outbound")
+
+
+async def test_a_phone_that_lost_its_connection_is_told_on_the_one_that_it_registers_anew_rfc5626_7(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    """What could not be told meanwhile is told as soon as it is back: nobody waits for a retry."""
+    await put(server, CONTACT_CARD.auid, card("1"), tmp_path)
+    await put(server, CARD_RULES.auid, rules(allow(BOB)), tmp_path)
+    before, after = Connected(Address(*server.sip)), Connected(Address(*server.sip))
+    await before.driver.start()
+    try:
+        assert (await before.registers(new_call_id())).headers.get("Require") == "outbound"
+        contact = f'<{OVER_TCP}>;+sip.instance="<{INSTANCE}>"'
+        fields = {"Contact": contact, "Event": "contact-card", "Accept": XCARD, "Expires": "600"}
+        assert (await before.asks("SUBSCRIBE", ANN, new_call_id(), **fields)).status == 200
+        async with asyncio.timeout(PATIENCE):
+            first = await before.notifies.get()
+    finally:
+        await before.driver.stop()
+    await put(server, CONTACT_CARD.auid, card("2"), tmp_path)
+    await after.driver.start()
+    try:
+        assert (await after.registers(new_call_id())).status == 200
+        async with asyncio.timeout(PATIENCE):
+            told = await after.notifies.get()
+        assert (told.call_id, told.uri) == (first.call_id, OVER_TCP)
+        assert b"tel:2<" in told.body
+    finally:
+        await after.driver.stop()
