@@ -291,5 +291,5 @@ async def test_a_device_tells_what_it_can_and_takes_text_too() -> None:
         notifier.driver.send(options, flow=None, answered=outcome.set_result)
         response = await outcome
         assert isinstance(response, Response)
-        assert (response.status, response.headers.get("Allow")) == (200, "NOTIFY, OPTIONS")
+        assert (response.status, response.headers.get("Allow")) == (200, "NOTIFY, OPTIONS, CANCEL")
         await device.stop()
