@@ -227,6 +227,7 @@ class EventSide:
             outbox=self.outbox,
             journal=self._shells.journal,
             clock=self._shells.clock,
+            registered_until=None if self.registering is None else self.registering.registered_until,
         )
 
     def _watcher_infos(self, inner: Inner) -> WatcherInfos:

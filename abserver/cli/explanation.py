@@ -202,6 +202,8 @@ def _device_lines(device: Element) -> Iterable[str]:
         yield f"its last subscription ended {at}: {_ENDED.get(ended, ended)}"
     if device.get("expires-at"):
         yield f"its subscription expires {_time(device.get('expires-at'))}"
+    if device.get("registered-until"):
+        yield f"it is registered until {_time(device.get('registered-until'))}"
     yield _held(device)
     if device.get("current"):
         part = ", of which its filter leaves a part" if device.get("filter") == "true" else ""
@@ -227,7 +229,9 @@ def _rule_value(rule: Element) -> dict[str, Any]:
 
 def _device_value(device: Element) -> dict[str, Any]:
     last = _children(device, "last-notify")
-    nothing = dict.fromkeys(("at", "current", "delivered", "version", "acknowledged_at", "expires_at", "ended"))
+    nothing = dict.fromkeys(
+        ("at", "current", "delivered", "version", "acknowledged_at", "expires_at", "registered_until", "ended")
+    )
     told = {"answer": None} | _attributes(last[0]) if last else None
     return {"device": device.get("id")} | nothing | _attributes(device) | {"last_notify": told}
 

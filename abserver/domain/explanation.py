@@ -280,6 +280,9 @@ class ExplainedDevice:
     """Why the subscription ended that it had last: a reason of RFC 6665 §4.1.3, or `refused`, `silent`, `failing`,
     `replaced`. None with a subscription, or if that is not remembered."""
     last: LastNotify | None
+    registered_until: datetime.datetime | None = None
+    """When its registration ends; None if it has none, or the server is no registrar. Not where it is: that is nothing
+    for the owner."""
 
 
 # All of it

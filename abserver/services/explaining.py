@@ -18,7 +18,7 @@ from abserver.services.endings import last_notify
 from abserver.sip.headers import Substate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.domain.rules import Decision
@@ -32,12 +32,18 @@ if TYPE_CHECKING:
     from abserver.services.update_lists import UpdateLists
     from abserver.services.windows import Windows
 
+    RegisteredUntil = Callable[[Watcher, str], datetime.datetime | None]
+
 _WAITING = {
     Pause.ANSWER: Next.IN_FLIGHT,
     Pause.RETRY: Next.RETRY,
     Pause.RATE: Next.PACED,
     Pause.SILENCE: Next.SILENCED,
 }
+
+
+def _of_no_registrar(watcher: Watcher, device: str) -> None:
+    """What is registered where nobody can."""
 
 
 class Explaining:
@@ -55,8 +61,11 @@ class Explaining:
         outbox: Outbox,
         journal: Journal,
         clock: Clock,
+        registered_until: RegisteredUntil | None = None,
     ) -> None:
-        """followers, endings: of subscriptions to cards. windows: those that the notifier sends through."""
+        """followers, endings: of subscriptions to cards. windows: those that the notifier sends through.
+        registered_until: when the registration of a watcher's device ends, if it has one; None without a registrar."""
+        self._registered_until = registered_until or _of_no_registrar
         self._authorizer = authorizer
         self._relating = relating
         self._followers = followers
@@ -123,6 +132,7 @@ class Explaining:
             expires_at=None,
             has_filter=False,
             ended=ending.why if ending else None,
+            registered_until=self._registered_until(key.watcher, key.device),
             last=ending.last if ending else None,
         )
 
@@ -146,6 +156,7 @@ class Explaining:
             expires_at=self._time(followed.machine.expires_at),
             has_filter=criteria is not None,
             ended=None,
+            registered_until=self._registered_until(followed.key.watcher, followed.key.device),
             last=last_notify(followed, self._clock),
         )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import datetime
     from collections.abc import Callable, Iterable, Sequence
 
-    from abserver.domain.identity import Identities
+    from abserver.domain.identity import Identities, Watcher
     from abserver.ports import Clock, Respond
     from abserver.services.authenticating import Authenticator
     from abserver.services.followers import Followed
@@ -185,6 +185,11 @@ class Registering:
     def bindings(self, user: Aor) -> Sequence[Binding]:
         """What is registered for a user now."""
         return current(self._users.get(user, ()), self._clock.utc())
+
+    def registered_until(self, watcher: Watcher, device: str) -> datetime.datetime | None:
+        """When a device of a watcher is registered no more, unless it registers again; None if it is not now."""
+        ends = [each.expires_at for each in self.bindings(watcher) if each.instance == device]
+        return max(ends, default=None)
 
     def _take(self, user: Aor, bindings: tuple[Binding, ...]) -> None:
         """These are the user's bindings from now on."""

@@ -159,6 +159,13 @@ def test_the_end_of_a_subscription_is_told(why: str, words: str, capsys: pytest.
     assert re.search("  last NOTIFY: .*, Call-ID call, CSeq 7: answered timeout\n", out)
 
 
+def test_until_when_a_device_is_registered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "registered" not in said(replace(EXPLANATION, devices=[DEVICE]), capsys)
+    registered = replace(DEVICE, registered_until=NOON)
+    line = f"it is registered until {NOON.astimezone():%Y-%m-%d %H:%M:%S}"
+    assert line in said(replace(EXPLANATION, devices=[registered]), capsys)
+
+
 def test_a_device_with_a_filter_and_a_notify_on_its_way_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     device = replace(
         DEVICE,

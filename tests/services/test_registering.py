@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec
 import pytest
 
 from abserver.domain.identity import Watcher, parse_aor
+from abserver.domain.usages import EXPLANATIONS
+from abserver.domain.usages.explanations import explanation_document
 from abserver.sip.bindings import Limits as RegistrarLimits
 from abserver.sip.headers import NameAddr
 from abserver.sip.message import Headers, Request, Response
@@ -379,6 +381,23 @@ async def test_who_unsubscribes_meanwhile_is_not_told(world: World) -> None:
     await world.pass_time(40)
     assert len(bob.notifies) == before
     await bob.register("*", Expires="0")
+
+
+@registrar_story
+async def test_an_owner_is_told_that_a_device_is_registered_and_not_where(world: World) -> None:
+    bob = await following(world)
+    explaining = world.server.events.explaining
+    (device,) = (await explaining.explain(ANN, BOB)).devices
+    [binding] = world.journal.bindings(BOB)
+    assert device.registered_until == binding.expires_at
+    document = explanation_document(await explaining.explain(ANN, BOB))
+    EXPLANATIONS.validate(document)
+    assert b"registered-until=" in document
+    assert b"192.168.1.7" not in document
+    await bob.unsubscribe()
+    await bob.register("*", Expires="0")
+    (device,) = (await explaining.explain(ANN, BOB)).devices
+    assert device.registered_until is None
 
 
 @registrar_story

@@ -115,6 +115,7 @@ def _show_device(parent: etree._Element, device: ExplainedDevice) -> None:
         version=device.version,
         acknowledged_at=device.acknowledged_at,
         expires_at=device.expires_at,
+        registered_until=device.registered_until,
         filter=device.has_filter,
         ended=device.ended,
     )
