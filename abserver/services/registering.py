@@ -261,7 +261,7 @@ class Registering:
             return self._way_to_gruu(followed)
         if dialog.route_set:
             return None
-        bindings = self._bound(*_device_of(followed))
+        bindings = self._bound(*self._device_of(followed))
         reachable = self._reachable(bindings)
         own = next((each for each in bindings if each.flow == followed.flow), None)
         if reachable and not self._is_good(followed, own, reachable[0]):
@@ -295,6 +295,12 @@ class Registering:
             return Way(followed.flow, chosen.uri)
         return _way_to(chosen)._replace(uri=chosen.uri)
 
+    def _device_of(self, followed: Followed) -> tuple[str, str]:
+        """User and instance of a subscriber: by a GRUU, else by the device's name, to which a package may add."""
+        target = followed.dialog.remote_target
+        named = self._device_at(target) if self.owns(target) else None
+        return named or (followed.identity, followed.key.device.partition(" ")[0])
+
     def _bound(self, user: str, instance: str) -> Sequence[Binding]:
         """The bindings of a device that lead to it."""
         bindings = current(self._users.get(Aor(user), ()), self._clock.utc())
@@ -317,14 +323,9 @@ class Registering:
         other = self.way(followed)
         if other is not None and other.flow is not None and other != way:
             return True
-        if followed.living and self._bound(*_device_of(followed)):
-            self._lost.setdefault(_device_of(followed), set()).add(followed)
+        if followed.living and self._bound(*self._device_of(followed)):
+            self._lost.setdefault(self._device_of(followed), set()).add(followed)
         return False
-
-
-def _device_of(followed: Followed) -> tuple[str, str]:
-    """User and instance of a subscriber; a package may add to the names of devices."""
-    return followed.identity, followed.key.device.partition(" ")[0]
 
 
 def _way_to(binding: Binding) -> Way:

@@ -443,6 +443,40 @@ async def test_a_gruu_as_remote_target_follows_its_device_rfc5627_6_1(world: Wor
 
 
 @registrar_story
+async def test_devices_that_say_nothing_but_their_gruus_are_kept_apart(world: World) -> None:
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    phones = [await world.phone(BOB), await world.phone(BOB)]
+    for phone in phones:
+        listed = contacts(await phone.register(outbound(phone)))
+        [contact] = [each for each in listed if each.param("+sip.instance") == f"<{phone.instance}>"]
+        assert (await phone.subscribe(ANN, Contact=f"<{contact.param('pub-gruu')}>")).status == 200
+        await world.pass_time()
+    assert len(world.server.followers.by(ANN, BOB)) == 2
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    assert [len(phone.notifies) for phone in phones] == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["pub-gruu", "temp-gruu"])
+@registrar_story
+async def test_who_is_known_by_a_gruu_is_told_as_soon_as_its_device_registers_again(world: World, name: str) -> None:
+    world.put_card(ANN, card("1"))
+    world.put_rules(ANN, rules(allow(BOB)))
+    bob = await world.phone(BOB)
+    [contact] = contacts(await bob.register(outbound(bob)))
+    await bob.subscribe(ANN, Contact=f"<{contact.param(name)}>")
+    await world.pass_time()
+    bob.answers = [(430, [])]
+    world.put_card(ANN, card("2"))
+    await world.pass_time(5)
+    before = len(bob.notifies)
+    await bob.register(outbound(bob))
+    await world.pass_time(2)
+    assert len(bob.notifies) == before + 1
+
+
+@registrar_story
 async def test_somebody_elses_gruu_is_no_way_to_him_rfc5627_6_2(world: World) -> None:
     """Else anybody could have his NOTIFYs sent to another's phone."""
     world.put_card(ANN, card("1"))
