@@ -66,7 +66,7 @@ def kamailio(inside: str, server: ServerProcess, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def small_card(server: ServerProcess) -> None:
-    """Ann's card as it was at first: what a NOTIFY beside a 200 has to say fits into a datagram, and does not overtake."""
+    """Ann's card as at first: a NOTIFY with it fits into a datagram, so it does not overtake the 200 before it."""
     server.command("card", "import", str(server.folder / "ann.vcf"), OWNER)
 
 

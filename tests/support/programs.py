@@ -71,7 +71,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A Python package with native code of its own; its programs are scripts in tests/interop."""
+    """A Python package: one with programs, or a library with native code, used by a script in tests/interop."""
 
     name: str
     """That of the distribution; tests/interop/requirements.txt has its version."""
@@ -122,13 +122,14 @@ TSHARK = Program("tshark", "tshark", ("--version",))
 SNGREP = Program("sngrep", "sngrep", ("-V",))
 NODE = Program("node", "nodejs", ("--version",))
 PJSUA2 = Wheel("pjsua2-python")
+SIPVICIOUS = Wheel("sipvicious")
 JSSIP = Module("jssip")
 SIP_JS = Module("sip.js")
 WS = Module("ws")
 """WebSockets for scripts in Node.js, where there is no browser to have them."""
 
 FROM_DEBIAN = (CURL, SIPP, SIPSAK, KAMAILIO, BARESIP, OPENSSL, FAIL2BAN, TSHARK, SNGREP)
-FROM_WHEELS = (PJSUA2,)
+FROM_WHEELS = (PJSUA2, SIPVICIOUS)
 FROM_NPM = (JSSIP, SIP_JS, WS)
 
 
