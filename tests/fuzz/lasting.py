@@ -45,8 +45,10 @@ def lasting(folder: Path, seconds: float, *, seed: int, warm_up: int, patient: b
 
     patient: wait for timer J before memory is read. The server has no bound for one source, or it would ignore most.
     """
-    with ServerProcess(folder, OVERLOAD__SOURCE_RATE="0", LOG__LEVEL="warning") as server:
-        target = Target(server.sip, server.http)
+    with (
+        ServerProcess(folder, OVERLOAD__SOURCE_RATE="0", LOG__LEVEL="warning") as server,
+        Target(server.sip, server.http) as target,
+    ):
         for number in range(warm_up * len(ATTACKS)):
             attack(target, number, seed - 1 - number)
         time.sleep(LINGERING if patient else 0)

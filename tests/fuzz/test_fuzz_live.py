@@ -28,8 +28,9 @@ def test_a_server_that_is_gone_or_deaf_is_not_well(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(live, "PATIENCE", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         address = deaf.getsockname()
-        for number in range(len(ATTACKS)):
-            with pytest.raises(Unwell):
-                attack(Target(address, address), number, number)
-    with pytest.raises(Unwell, match="seed 3"):
-        attack(Target(address, address), 0, 3)
+        with Target(address, address) as target:
+            for number in range(len(ATTACKS)):
+                with pytest.raises(Unwell):
+                    attack(target, number, number)
+    with Target(address, address) as target, pytest.raises(Unwell, match="seed 3"):
+        attack(target, 0, 3)
