@@ -40,8 +40,8 @@ class Figures:
         return self.after / self.before - 1
 
 
-def lasting(folder: Path, seconds: float, *, seed: int, warm_up: int, patient: bool) -> Figures:
-    """Attack a server of its own for so long, after some rounds of all attacks. Raises Unwell.
+def lasting(folder: Path, seconds: float, *, seed: int, warm_up: float, patient: bool) -> Figures:
+    """Attack a server of its own for so long, after `warm_up` seconds of the same. Raises Unwell.
 
     patient: wait for timer J before memory is read. The server has no bound for one source, or it would ignore most.
     """
@@ -49,15 +49,21 @@ def lasting(folder: Path, seconds: float, *, seed: int, warm_up: int, patient: b
         ServerProcess(folder, OVERLOAD__SOURCE_RATE="0", LOG__LEVEL="warning") as server,
         Target(server.sip, server.http) as target,
     ):
-        for number in range(warm_up * len(ATTACKS)):
-            attack(target, number, seed - 1 - number)
+        begun = _attacks(target, warm_up, seed)
         time.sleep(LINGERING if patient else 0)
-        before, until = resident(server.pid), time.monotonic() + seconds
-        for done in itertools.count():
-            if time.monotonic() >= until and done >= len(ATTACKS):
-                break
-            attack(target, done, seed + done)
+        before = resident(server.pid)
+        done = _attacks(target, seconds, seed + begun)
         time.sleep(LINGERING if patient else 0)
         after = resident(server.pid)
         exit_code = server.stop()
         return Figures(done, before, after, tuple(_FAULT.findall(server.log)), exit_code)
+
+
+def _attacks(target: Target, seconds: float, seed: int) -> int:
+    """All of them in turn for so long, each at least once; how many."""
+    until = time.monotonic() + seconds
+    for done in itertools.count():
+        if time.monotonic() >= until and done >= len(ATTACKS):
+            break
+        attack(target, done, seed + done)
+    return done

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_a_server_under_attack_stays_well_tells_of_no_fault_and_keeps_its_size(tmp_path: Path) -> None:
-    figures = lasting(tmp_path, 3.0, seed=4475, warm_up=2, patient=False)
+    figures = lasting(tmp_path, 3.0, seed=4475, warm_up=3.0, patient=False)
     assert figures.faults == ()
     assert figures.exit_code == 0
     assert figures.attacks >= len(ATTACKS)
