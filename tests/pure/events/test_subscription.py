@@ -259,6 +259,15 @@ def test_a_notify_without_a_body_leaves_no_doubt_when_it_fails() -> None:
     assert notice.unchanged
 
 
+def test_whoever_names_the_state_it_holds_has_no_copy_in_doubt_rfc5839_5_2() -> None:
+    machine = active()
+    machine.set_active(NEW)
+    machine.next_notice(0.0)
+    machine.answered(500, 0.0)
+    machine.subscribed(expires_at=100.0, holds="old", full=False, condition="old")
+    assert machine.next_notice(1.0) == Notice(Substate.ACTIVE, None, 99, NEW, "old")
+
+
 def test_a_time_that_came_is_no_deadline_any_more() -> None:
     machine = Subscription(pace=5.0)
     machine.subscribed(expires_at=100.0, holds=None, full=False)

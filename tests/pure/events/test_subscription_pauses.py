@@ -59,6 +59,32 @@ def test_a_rate_as_well() -> None:
     assert machine.pause(1.0) == (Pause.RATE, 2.0)
 
 
+def test_the_beat_of_a_min_rate_is_no_later_for_hearing_of_the_same_rates_again_rfc6446_6() -> None:
+    machine = active()
+    for now in (0.0, 4.0):
+        machine.regulate(Rates(min_rate=0.1), now)
+        assert machine.next_deadline() == 10.0
+
+
+def test_a_notify_begins_the_beat_of_a_min_rate_anew_rfc6446_6() -> None:
+    machine = active()
+    machine.regulate(Rates(min_rate=0.1), 0.0)
+    machine.set_active(NEW)
+    assert machine.next_notice(4.0)
+    machine.answered(200, 4.0)
+    assert machine.next_deadline() == 14.0
+    machine.expire(14.0)
+    assert machine.next_notice(14.0)
+
+
+def test_who_asked_for_silence_hears_no_beat_of_a_min_rate_either_rfc5839_5_2() -> None:
+    machine = active()
+    machine.regulate(Rates(min_rate=0.1), 0.0)
+    assert machine.suppress(ANY, expires_at=1000.0)
+    machine.expire(10.0)
+    assert machine.next_notice(10.0) is None
+
+
 def test_after_a_failure_the_next_try_is_waited_for() -> None:
     machine = active(pace=10.0)
     machine.set_active(NEW)
