@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -129,14 +132,22 @@ class ServerProcess:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A port of the host that is free for UDP and TCP at this moment."""
-    while True:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagrams:
-            stream.bind((host, 0))
-            port: int = stream.getsockname()[1]
-            try:
-                datagrams.bind((host, port))
-            except OSError:
-                continue
+    """A port of the host that is free for UDP and TCP, and stays so: the system gives these to nobody, and this process
+    gives each once before it begins anew, at another place than the processes that test beside it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in _PORTS:
+        with suppress(OSError), socket.socket(family) as stream, socket.socket(family, socket.SOCK_DGRAM) as datagrams:
+            stream.bind((host, port))
+            datagrams.bind((host, port))
             return port
+    raise AssertionError("there is always another port")
+
+
+def _ports() -> Iterator[int]:
+    begin = random.SystemRandom().randrange(len(_OURS))
+    return itertools.cycle([*_OURS[begin:], *_OURS[:begin]])
+
+
+_OURS = range(10_000, 32_768)
+"""Below what systems take for sockets that do not ask for a port, and for connections that go out."""
+_PORTS = _ports()
