@@ -68,7 +68,7 @@ def test_a_flood_from_one_source_leaves_all_others_served(tmp_path: Path, kind: 
         assert server.stop() == 0
         log = server.log
     found = [EXCESS.fullmatch(line) for line in lines(log, "too many requests")]
-    assert [each and each[1] for each in found] == ["127.0.0.2"]
+    assert {each and each[1] for each in found} == {"127.0.0.2"}  # told again every ten seconds
     assert found[0] is not None
     assert int(found[0][2]) > 0
     assert "Traceback" not in log
@@ -76,7 +76,7 @@ def test_a_flood_from_one_source_leaves_all_others_served(tmp_path: Path, kind: 
 
 def test_while_new_subscriptions_are_refused_those_that_exist_go_on(tmp_path: Path) -> None:
     """RFC 5390 REQ 1, REQ 19: thousands ask for new subscriptions, and one device keeps its own."""
-    settings = {"SIP__TRUSTED_PEERS": "127.0.0.0/8", "OVERLOAD__MAX_HANDLING": "16"}
+    settings = {"SIP__TRUSTED_PEERS": "127.0.0.0/8", "OVERLOAD__MAX_HANDLING": "16", "OVERLOAD__MAX_LAG": "60"}
     hosts = [f"127.0.1.{number}" for number in range(1, 20)]
     with ServerProcess(tmp_path, settings) as server:
         server.command("user", "add", "sip:ann@example.com", "--password", "annpw")
