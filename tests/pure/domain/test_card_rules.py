@@ -22,7 +22,7 @@ from abserver.domain.rules import (
     parse_rules,
     rule_id,
 )
-from abserver.domain.ruleset import Ruleset, next_change
+from abserver.domain.ruleset import Ruleset, next_change, touched_by
 from abserver.domain.trees import InvalidDocument
 
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
@@ -184,6 +184,17 @@ def test_rules_about_domains_are_looked_up_too() -> None:
     watcher = Watcher(parse_aor("sip:x@D7.example"))
     assert [each.id for each in ruleset.candidates(watcher)] == ["r7", "both", "all"]
     assert [each.id for each in ruleset.candidates(None)] == ["all"]
+
+
+def test_an_edit_touches_whom_it_names_or_anybody() -> None:
+    kept = rule(one(EVE), name="kept")
+    before, after = rules(kept + rule(one(BOB))), rules(kept + rule(one(BOB), "block"))
+    assert touched_by(before, after) == frozenset({BOB})
+    assert touched_by(before, rules(kept)) == frozenset({BOB})
+    assert touched_by(before, before) == frozenset()
+    assert touched_by(None, before) == frozenset({EVE, BOB})
+    assert touched_by(before, rules(kept + rule("<sphere value='work'/>"))) is None
+    assert touched_by(before, rules(kept + rule('<identity><many domain="d.example"/></identity>'))) is None
 
 
 # Conditions
