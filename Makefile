@@ -31,7 +31,7 @@ demo: $(VENV)/installed
 	$(RUN)/abserver demo
 
 test: $(VENV)/installed-dev
-	$(RUN)/pytest --cov --cov-report=term
+	$(RUN)/pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
 
 interop: $(VENV)/installed-dev
 	$(RUN)/python -m tests.interop

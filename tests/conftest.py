@@ -2,11 +2,15 @@
 
 `.ci/run` has every program that a test can use (`make interop` fetches them) and sets ABSERVER_NO_SKIPS; a skip there
 means that something is missing, and must not pass for a success.
+
+Coverage counts what the tests of pure rooms and of the RFCs run: what a test of the whole happens to pass on its way is
+shown by nobody, and stories in thousands of steps are slow to measure.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +19,10 @@ from tests.support.postgres import PostgresServer, programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+HERE = Path(__file__).parent
+MEASURED = ("pure", "conformance")
+"""The folders whose tests count for coverage."""
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +51,12 @@ def _new_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/test.sqlite"
     server: PostgresServer = request.getfixturevalue("postgres")
     return server.new_database()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(HERE).parts[0] not in MEASURED:
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(trylast=True)
