@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from abserver.app.server import Server
-from abserver.net.listeners import ListenerError
+from abserver.net.listeners import ListenerError, PortTaken
 from xcap import logs
 from xcap.http.tls import TlsError
 from xcap.interpreter import spare_what_stays
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 FILES = 65_536
 """Open at once: more than all the connections that the server takes."""
+
+_PORTS = "[sip] udp, tcp and tls, [http] listen"
 
 
 async def serve(settings: Settings) -> int:
@@ -41,6 +43,8 @@ async def serve(settings: Settings) -> int:
         await server.start()
     except (ListenerError, TlsError, IncompatibleDatabase) as error:
         print(f"abserver: {error}", file=sys.stderr)
+        if isinstance(error, PortTaken):
+            print(f"  End that program, or choose other ports: {_PORTS}", file=sys.stderr)
         return 1
     spare_what_stays()
     for line in server.ready:

@@ -16,11 +16,11 @@ def check_config(config: common.ConfigFile = None) -> None:
     """List every problem of a configuration with its key and place; exit code 1 if there is any."""
     settings = common.settings_from(config)
     database.check(settings)
-    _check_certificate(settings)
+    check_certificates(settings)
     typer.echo(f"{config or 'defaults'}: good; {_summary(settings)}")
 
 
-def _check_certificate(settings: Settings) -> None:
+def check_certificates(settings: Settings) -> None:
     """Raises CommandError if a listener could not use its certificate."""
     from abserver.app.certificates import sip_certificate
     from abserver.app.http_side import certificate
@@ -39,5 +39,7 @@ def _summary(settings: Settings) -> str:
     sip = settings.sip
     kinds = (("udp", sip.udp), ("tcp", sip.tcp), ("tls", sip.tls))
     listeners = [f"{kind} {address}" for kind, addresses in kinds for address in addresses]
-    scheme = "https" if settings.http.tls_certificate else "http"
+    scheme, websocket = ("https", "wss") if settings.http.tls_certificate else ("http", "ws")
+    if sip.websocket_path:
+        listeners.append(f"{websocket} {settings.http.listen}{sip.websocket_path}")
     return f"{', '.join(settings.server.domains)} on {', '.join(listeners)}, {scheme} {settings.http.listen}"

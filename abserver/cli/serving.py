@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from abserver.cli import common, database
+from abserver.cli import checking, common, database
 
 
 def serve(config: common.ConfigFile = None) -> None:
     """Run the server: SIP and XCAP, one line per listener when it is ready, orderly stop on SIGTERM."""
     settings = common.settings_from(config)
     database.check(settings)
+    checking.check_certificates(settings)
 
     import uvloop
 

@@ -95,6 +95,8 @@ def parse_listener(value: object) -> Listener:
     if isinstance(value, Listener):
         return value
     address, word, told = str(value).partition(" advertise ")
+    if not word and len(address.split()) > 1:
+        raise ValueError(f"{value!r} is no listener; write it like '10.0.0.1:5060 advertise 203.0.113.7:5060'")
     return Listener(parse_address(address.strip()), _advertised(told.strip()) if word else None)
 
 

@@ -50,8 +50,21 @@ def test_a_taken_port_is_one_clear_message_and_a_failure(served: Abserver) -> No
     ran = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 1
     assert ran.stdout == ""
-    assert len(ran.stderr.splitlines()) == 1
-    assert "the port is taken" in ran.stderr
+    said, advice = ran.stderr.splitlines()
+    assert "the port is taken" in said
+    assert advice == "  End that program, or choose other ports: [sip] udp, tcp and tls, [http] listen"
+
+
+@pytest.mark.parametrize("section", ["sip", "http"])
+def test_a_certificate_that_is_missing_is_said_with_its_key(abserver: Abserver, section: str) -> None:
+    config = abserver.config.with_name("tls.toml")
+    gone = abserver.config.with_name("gone.pem")
+    listener = "tls = ['127.0.0.1:0']\n" if section == "sip" else "listen = '127.0.0.1:0'\n"
+    config.write_text(f"[{section}]\n{listener}tls_certificate = '{gone}'\ntls_key = '{gone}'\n")
+    line = [sys.executable, "-m", "abserver", "serve", "--config", str(config)]
+    ran = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, cwd=abserver.config.parent)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert f"{section}.tls_certificate: {gone}: No such file or directory" in ran.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

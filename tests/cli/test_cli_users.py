@@ -169,7 +169,8 @@ def test_check_config_says_what_a_good_configuration_serves(abserver: Abserver) 
     ran = abserver("check-config")
     assert ran.code == 0
     assert ran.out == (
-        f"{abserver.config}: good; example.com on udp 127.0.0.1:5062, tcp 127.0.0.1:5062, http 127.0.0.1:80\n"
+        f"{abserver.config}: good; example.com on udp 127.0.0.1:5062, tcp 127.0.0.1:5062, "
+        "ws 127.0.0.1:80/sip, http 127.0.0.1:80\n"
     )
     assert not abserver.database.exists()
 

@@ -144,7 +144,8 @@ def test_variables_which_container_platforms_set_for_a_service_of_our_name_are_n
     [
         ("[server]\ndomains = []", "server.domains: the list is empty"),
         ("[sip]\nudp = []\ntcp = []", "sip.tls: none of udp, tcp and tls has an address"),
-        ("[sip]\nudp = ['10.0.0.1:5060 advertise']", "sip.udp: '10.0.0.1:5060 advertise' has no port"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertise']", "sip.udp: '10.0.0.1:5060 advertise' is no listener"),
+        ("[sip]\nudp = ['10.0.0.1:5060 advertised a.b']", "sip.udp: '10.0.0.1:5060 advertised a.b' is no listener"),
         ("[sip]\nudp = ['10.0.0.1:5060 advertise a:70000']", "sip.udp: 'a:70000' is nothing to advertise"),
         ("[sip]\nudp = ['10.0.0.1:5060 advertise 0.0.0.0']", "sip.udp: '0.0.0.0' is nothing to advertise"),
         ("[sip]\nudp = ['10.0.0.1:5060 advertise 2001:db8::1']", "sip.udp: '2001:db8::1' is nothing to advertise"),
