@@ -90,8 +90,12 @@ def watch(
 def _configured(settings: Settings, transport: SipTransport) -> str:
     listeners = settings.sip.udp if transport is SipTransport.UDP else settings.sip.tcp
     if not listeners:
+        either = settings.sip.udp or settings.sip.tcp
         raise CommandError(
-            f"the configuration has no {transport.value} listener", "Choose the other --transport, or name the --server"
+            f"the configuration has no {transport.value} listener",
+            "Choose the other --transport, or name the --server"
+            if either
+            else "watch speaks UDP and TCP only; add one to [sip] on loopback: tcp = ['127.0.0.1:5060']",
         )
     return common.reachable(listeners[0].address)
 

@@ -490,6 +490,16 @@ class Settings(BaseSettings):
     trace: TraceSettings = Field(default_factory=TraceSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
+    @field_validator("http")
+    @classmethod
+    def _one_path_each(cls, http: HttpSettings, info: ValidationInfo) -> HttpSettings:
+        sip = info.data.get("sip")
+        if sip is not None and sip.websocket_path and sip.websocket_path == http.xcap_root:
+            raise ValueError(
+                f"'{http.xcap_root}' is xcap_root and [sip] websocket_path; choose another for one of them"
+            )
+        return http
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -50,7 +50,10 @@ class Listener(NamedTuple):
     """With port 0 it is the port that is listened at."""
 
     def __str__(self) -> str:
-        return str(self.address) if self.advertised is None else f"{self.address} advertise {self.advertised}"
+        told = self.advertised
+        if told is None:
+            return str(self.address)
+        return f"{self.address} advertise {told if told.port else Address(told.host, self.address.port)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,16 @@ def test_a_transport_without_a_listener_is_said(abserver: Abserver) -> None:
     ran = abserver("watch", "a@example.com", "--as", "b@example.com", "--password", "b", "--transport", "tcp")
     assert ran.code == 1
     assert "the configuration has no tcp listener" in ran.err
+    assert "Choose the other --transport" in ran.err
+
+
+def test_watch_says_what_it_needs_of_a_server_for_tls_alone(abserver: Abserver) -> None:
+    abserver.config.write_text(
+        "[sip]\nudp = []\ntcp = []\ntls = ['127.0.0.1:5061']\ntls_certificate = 'a.pem'\ntls_key = 'a.key'\n"
+    )
+    ran = abserver("watch", "a@example.com", "--as", "b@example.com", "--password", "b")
+    assert ran.code == 1
+    assert "watch speaks UDP and TCP only" in ran.err
 
 
 def test_a_card_in_text_and_one_in_xml_give_the_same_lines() -> None:

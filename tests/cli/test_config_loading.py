@@ -151,6 +151,7 @@ def test_variables_which_container_platforms_set_for_a_service_of_our_name_are_n
         ("[sip]\nudp = ['10.0.0.1:5060 advertise 2001:db8::1']", "sip.udp: '2001:db8::1' is nothing to advertise"),
         ("[sip]\nudp = ['10.0.0.1:5060', '10.0.0.1:5060 advertise a.b']", "sip.udp: '10.0.0.1:5060' is listed twice"),
         ("[sip]\ntls = ['127.0.0.1:5061']", "sip.tls_certificate: there are listeners for TLS and no certificate"),
+        ("[sip]\nwebsocket_path = '/xcap-root'", "http: '/xcap-root' is xcap_root and [sip] websocket_path"),
         ("[sip]\ntrusted_names = ['a.example']", "sip.trusted_names: nobody is asked for a certificate"),
         ("[sip]\ntls_key = 'x.pem'", "sip.tls_key: there is a key and no certificate"),
         ("[sip]\ntls_client_ca = 'x.pem'", "sip.tls_client_ca: there is a file of authorities and no certificate"),
@@ -170,6 +171,11 @@ def test_a_value_that_could_not_work_is_a_problem(file: Path, text: str, problem
 def test_several_listeners_may_let_the_system_choose_a_port(file: Path) -> None:
     file.write_text("[sip]\nudp = ['127.0.0.1:0', '127.0.0.1:0']")
     assert len(load(file).sip.udp) == 2
+
+
+def test_a_host_of_its_own_for_documents_may_do_without_websocket(file: Path) -> None:
+    file.write_text("[sip]\nwebsocket_path = ''\n[http]\nxcap_root = '/'")
+    assert (load(file).sip.websocket_path, load(file).http.xcap_root) == ("", "")
 
 
 def test_a_file_that_is_missing_or_no_toml_is_one_clear_problem(file: Path) -> None:

@@ -12,6 +12,7 @@ from abserver.sip.transport import Address, Listener
     [
         (Listener(Address("10.0.0.1", 5060)), "10.0.0.1:5060"),
         (Listener(Address("::1", 5060)), "[::1]:5060"),
+        (Listener(Address("10.0.0.1", 5060), Address("a.example", 0)), "10.0.0.1:5060 advertise a.example:5060"),
         (Listener(Address("10.0.0.1", 5060), Address("192.0.2.7", 5080)), "10.0.0.1:5060 advertise 192.0.2.7:5080"),
     ],
 )
