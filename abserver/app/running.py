@@ -6,6 +6,7 @@ SIGTERM and SIGINT stop it in order; SIGHUP makes it read its certificates again
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import sys
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 FILES = 65_536
 """Open at once: more than all the connections that the server takes."""
 
-_PORTS = "[sip] udp, tcp and tls, [http] listen"
+_LISTENERS = "[sip] udp, tcp and tls, [http] listen"
 
 
 async def serve(settings: Settings) -> int:
@@ -43,8 +44,8 @@ async def serve(settings: Settings) -> int:
         await server.start()
     except (ListenerError, TlsError, IncompatibleDatabase) as error:
         print(f"abserver: {error}", file=sys.stderr)
-        if isinstance(error, PortTaken):
-            print(f"  End that program, or choose other ports: {_PORTS}", file=sys.stderr)
+        if advice := _advice(error):
+            print(f"  {advice}", file=sys.stderr)
         return 1
     spare_what_stays()
     for line in server.ready:
@@ -57,6 +58,18 @@ async def serve(settings: Settings) -> int:
     log.info("stopping")
     await server.stop()
     return 0 if signalled.done() else 1
+
+
+def _advice(error: Exception) -> str:
+    """What to do about an error at the start; empty where the error says it itself."""
+    match error:
+        case PortTaken():
+            return f"End that program, or choose other ports: {_LISTENERS}"
+        case ListenerError() if error.listener.startswith("trace socket"):
+            return 'Name a place where files can be made as [trace] socket, or switch it "off"'
+        case ListenerError() if error.errno == errno.EADDRNOTAVAIL:
+            return f"Choose addresses of this machine, and `advertise` what others see: {_LISTENERS}"
+    return ""
 
 
 def _make_room_for_connections() -> None:

@@ -55,6 +55,30 @@ def test_a_taken_port_is_one_clear_message_and_a_failure(served: Abserver) -> No
     assert advice == "  End that program, or choose other ports: [sip] udp, tcp and tls, [http] listen"
 
 
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        (
+            "[sip]\nudp = ['192.0.2.1:0']",
+            "  Choose addresses of this machine, and `advertise` what others see: [sip] udp",
+        ),
+        (
+            "[sip]\nudp = ['127.0.0.1:0']\ntcp = ['127.0.0.1:0']\n[http]\nlisten = '127.0.0.1:0'\n"
+            "[trace]\nsocket = '/nowhere/trace.sock'",
+            '  Name a place where files can be made as [trace] socket, or switch it "off"',
+        ),
+    ],
+)
+def test_a_place_that_cannot_be_listened_at_is_said_with_what_to_do(abserver: Abserver, text: str, advice: str) -> None:
+    config = abserver.config.with_name("nowhere.toml")
+    config.write_text(text)
+    line = [sys.executable, "-m", "abserver", "serve", "--config", str(config)]
+    ran = subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, cwd=abserver.config.parent)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert "cannot listen on" in ran.stderr.splitlines()[-2]
+    assert ran.stderr.splitlines()[-1].startswith(advice)
+
+
 @pytest.mark.parametrize("section", ["sip", "http"])
 def test_a_certificate_that_is_missing_is_said_with_its_key(abserver: Abserver, section: str) -> None:
     config = abserver.config.with_name("tls.toml")
