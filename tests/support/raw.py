@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RESENT = 0.5
 """Seconds until a request is sent again (T1)."""
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds until an answer is given up: less than Timer F."""
 _NUMBERS = itertools.count(1)
 
