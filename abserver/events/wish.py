@@ -69,9 +69,11 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
     package = next((each for each in packages if event is not None and each.name == event.package), None)
     if event is None or package is None:
         return make_response(request, 489, headers=[("Allow-Events", allow_events(packages))])
-    if package.too_brief(request.expires):
+    expires = request.expires
+    if package.too_brief(expires):
         return make_response(request, 423, headers=[("Min-Expires", str(package.min_expires))])
-    if request.contact is None:
+    contact = request.contact
+    if contact is None:
         return make_response(request, 400, reason="Missing Contact")
     terms = _terms(request, package, event.params)
     if isinstance(terms, Response):
@@ -80,9 +82,9 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
         package=package,
         event_id=event.id,
         params=event.params,
-        expires=package.granted(request.expires),
+        expires=package.granted(expires),
         terms=terms,
-        device=package.subscriber(device_of(request.contact), terms.body),
+        device=package.subscriber(device_of(contact), terms.body),
         suppress=request.headers.get("Suppress-If-Match"),
     )
 

@@ -117,8 +117,11 @@ class Ways:
             log.info("request has nowhere to go", extra={"next_hop": request.next_hop, "why": "there is no TLS here"})
             found(None, None)
         elif target.numeric:
-            self._learn(request, target, came_on)
-            self._choose(request, target.transport, target.address, came_on, lambda flow: found(flow, None))
+            learned = self._learn(request, target, came_on)
+            if learned is not None and not is_large(request):
+                found(learned, None)
+            else:
+                self._choose(request, target.transport, target.address, came_on, lambda flow: found(flow, None))
         else:
             self._spawn(self._look_up(request, came_on, found))
 
@@ -128,12 +131,18 @@ class Ways:
             return None
         return flow
 
-    def _learn(self, request: Outgoing, target: Target, came_on: Flow | None) -> None:
-        """Remember by which UDP flow this next hop, whose address is its name, is reached."""
-        if target.transport is Transport.UDP and (datagrams := self._datagrams_towards(target.address, came_on)):
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[request.next_hop, came_on.local if came_on else None] = datagrams.flow_to(target.address)
+    def _learn(self, request: Outgoing, target: Target, came_on: Flow | None) -> Flow | None:
+        """Remember by which UDP flow this next hop, whose address is its name, is reached; None if by no such one."""
+        if target.transport is not Transport.UDP:
+            return None
+        address = target.address
+        datagrams = self._datagrams_towards(address, came_on)
+        if datagrams is None:
+            return None
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        flow = self._known[request.next_hop, came_on.local if came_on else None] = datagrams.flow_to(address)
+        return flow
 
     async def _look_up(self, request: Outgoing, came_on: Flow | None, found: FoundFirst) -> None:
         try:

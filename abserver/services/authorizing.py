@@ -132,9 +132,15 @@ class Rulings:
         return explain_rules(self.ruleset, decision, known, utc, sphere=self._sphere, lists=self._members)
 
     def next_change(self, utc: datetime.datetime) -> datetime.datetime | None:
-        """When a decision may change without an edit."""
+        """When a decision may change without an edit; looked up once for each period."""
+        known = self._began is not None and self._began <= utc < self._until
+        end = self._until if known else self._end_of(utc)
+        return None if end == LATEST else end
+
+    def _end_of(self, utc: datetime.datetime) -> datetime.datetime:
+        """Until when nothing changes by itself, from `utc` on."""
         times = (next_change(self.ruleset, utc), self._spheres.next_change(utc))
-        return min((time for time in times if time is not None), default=None)
+        return min((time for time in times if time is not None), default=LATEST)
 
     def _go_on_from(self, before: Rulings) -> None:
         touched = touched_by(before.ruleset, self.ruleset)
@@ -144,14 +150,14 @@ class Rulings:
         for watcher in touched:
             self._decisions.pop(watcher, None)
         self._sphere, self._began = before._sphere, before._began
-        self._until = self.next_change(before._began) or LATEST
+        self._until = self._end_of(before._began)
         self._edits = (*before._edits[-KEPT_EDITS:], (before._period, touched))
 
     def _begin(self, utc: datetime.datetime) -> None:
         self._decisions.clear()
         self._edits = ()
         self._sphere, self._began = self._spheres.at(utc), utc
-        self._until = self.next_change(utc) or LATEST
+        self._until = self._end_of(utc)
         self._period = object()
 
     def _made(self, watcher: Watcher | None, utc: datetime.datetime) -> Decision:

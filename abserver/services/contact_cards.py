@@ -165,10 +165,10 @@ class ContactCards:
         owner, watcher = followed.key.owner, followed.key.watcher
         policy, utc = self._policy(owner), self._clock.utc()
         if followed.is_hidden:
-            return self._noted(policy)
+            return self._noted(policy, utc)
         if self._asks_too_many(policy, watcher, utc):
             return make_response(request, 503, headers=[("Retry-After", str(BUSY_SECONDS))])
-        records: list[Record] = [*self._noted(policy), *self._relating.asked(policy, watcher, utc)]
+        records: list[Record] = [*self._noted(policy, utc), *self._relating.asked(policy, watcher, utc)]
         relation = self._relating.of(owner, watcher)
         return records if relation is None or relation in records else [*records, relation]
 
@@ -192,15 +192,15 @@ class ContactCards:
     def subscribed(self, followed: Followed) -> None:
         """Another SUBSCRIBE is another request, if the relation had ended; so is the first one, if something had the
         request wait while this was made durable. One that unsubscribes asks for nothing."""
-        policy = self._policy(followed.key.owner)
-        self._outbox.put(*self._noted(policy))
+        policy, utc = self._policy(followed.key.owner), self._clock.utc()
+        self._outbox.put(*self._noted(policy, utc))
         if not (followed.machine.over or followed.is_hidden):
-            self._outbox.put(*self._relating.asked(policy, followed.key.watcher, self._clock.utc()))
+            self._outbox.put(*self._relating.asked(policy, followed.key.watcher, utc))
 
-    def _noted(self, policy: Policy) -> Sequence[Record]:
+    def _noted(self, policy: Policy, utc: datetime.datetime) -> Sequence[Record]:
         """The owner's update list, if this policy is news, which all who follow the owner are to hear of then."""
-        self._book_change(policy)
-        modified = self._lists.modified(policy, self._clock.utc())
+        self._book_change(policy, utc)
+        modified = self._lists.modified(policy, utc)
         if modified is None:
             return ()
         self.hint(policy.owner)
@@ -265,8 +265,9 @@ class ContactCards:
                 await asyncio.sleep(0)
             self._outbox.put(*records)
         policy = await self._authorizer.policy(owner)
-        period = policy.rulings.period(self._clock.utc())
-        self._outbox.put(*self._noted(policy))
+        utc = self._clock.utc()
+        period = policy.rulings.period(utc)
+        self._outbox.put(*self._noted(policy, utc))
         self._looked_at(owner)
         behind = self._behind(policy, self._in_step.pop(owner, None), period)
         await self._views.recall({each.machine.delivered for each in behind})
@@ -290,9 +291,8 @@ class ContactCards:
         named = (each for watcher in watchers for each in self.followers.by(policy.owner, watcher))
         return list(dict.fromkeys([*self._audiences.concerned(policy), *named, *unsettled]))
 
-    def _book_change(self, policy: Policy) -> None:
+    def _book_change(self, policy: Policy, utc: datetime.datetime) -> None:
         """Have the owner reconciled when a rule begins or ends next; once for each such time."""
-        utc = self._clock.utc()
         change = policy.next_change(utc)
         if change is not None and self._changes.get(policy.owner) != change:
             self._changes[policy.owner] = change

@@ -7,13 +7,11 @@ durable; the NOTIFY follows it. Nobody waits for a human here: an undecided watc
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import logging
 import random
 import secrets
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from abserver.domain.identity import ANONYMOUS
@@ -34,7 +32,7 @@ from abserver.sip.message import Response
 from abserver.sip.uas import Capabilities, make_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from abserver.domain.identity import Owner, Watcher
     from abserver.events.terms import Terms
@@ -99,8 +97,9 @@ class Subscribing:
         self._capabilities = capabilities
         self._secret = secrets.token_bytes(32)
         """Of the names that devices have whose users are not to be named."""
-        self._starting: Counter[Pair] = Counter()
+        self._starting: dict[Pair, int] = {}
         """Subscriptions on their way to the journal: they count for the limits already."""
+        self._all_starting = 0
 
     async def handle(self, request: Request, flow: Flow, respond: Respond) -> None:
         """Answer one request of the methods in CAPABILITIES (a `RequestHandler`)."""
@@ -180,8 +179,11 @@ class Subscribing:
         if isinstance(records, Response):
             respond(records)
             return
-        with self._counted(followed):
+        self._count(followed, 1)
+        try:
             await self._outbox.write(*records, *self._reserved(followed))
+        finally:
+            self._count(followed, -1)
         respond(self._accepted(request, followed, wish.expires, sender))
         if log.isEnabledFor(logging.INFO):
             log.info("subscribed", extra=_ids(followed))
@@ -232,13 +234,15 @@ class Subscribing:
         followed.machine.regulate(followed.terms.rates.agreed(package.limits, pace=package.pace, lasts=lasts), now)
 
     def _is_full(self, followed: Followed) -> bool:
+        everybody = self._all_starting
+        for server in self._servers.values():
+            everybody += len(server.followers)
+        if everybody >= self._max_subscriptions:
+            return True
         key, followers = followed.key, followed.server.followers
         known = followers.by(key.owner, key.watcher)
         others = [each for each in known if each.key != key and each.identity == followed.identity]
-        everybody = sum(len(server.followers) for server in self._servers.values()) + self._starting.total()
-        return (
-            everybody >= self._max_subscriptions or len(others) + self._starting[_pair(followed)] >= self._max_devices
-        )
+        return len(others) + self._starting.get(_pair(followed), 0) >= self._max_devices
 
     def _reserved(self, followed: Followed) -> Sequence[SubscriptionRecord]:
         """The subscription, if it is to last."""
@@ -248,17 +252,15 @@ class Subscribing:
         followed.ceiling = record.dialog.local_cseq or 0
         return (record,)
 
-    @contextlib.contextmanager
-    def _counted(self, followed: Followed) -> Iterator[None]:
-        """Count a subscription among those that are starting."""
+    def _count(self, followed: Followed, change: int) -> None:
+        """Count one more, or one less, subscription among those that are starting."""
         pair = _pair(followed)
-        self._starting[pair] += 1
-        try:
-            yield
-        finally:
-            self._starting[pair] -= 1
-            if not self._starting[pair]:
-                del self._starting[pair]
+        self._all_starting += change
+        starting = self._starting.get(pair, 0) + change
+        if starting:
+            self._starting[pair] = starting
+        else:
+            del self._starting[pair]
 
     # -- a subscription that goes on, or ends -----------------------------------------------------------------------
 
