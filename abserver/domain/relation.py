@@ -229,8 +229,9 @@ def decided(relation: Relation, decision: Decision, utc: datetime.datetime, *, w
     if (state, levels, decision.rule) == (relation.state, relation.levels, relation.rule):
         return relation
     begins = state is RelationState.PENDING and relation.state not in (RelationState.PENDING, RelationState.WAITING)
-    return replace(
-        relation,
+    return Relation(
+        owner=relation.owner,
+        watcher=relation.watcher,
         state=state,
         levels=levels,
         rule=decision.rule,

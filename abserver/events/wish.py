@@ -75,7 +75,8 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
     contact = request.contact
     if contact is None:
         return make_response(request, 400, reason="Missing Contact")
-    terms = _terms(request, package, event.params)
+    suppress = request.headers.get("Suppress-If-Match")
+    terms = _terms(request, package, event.params, quenched=suppress == "*")
     if isinstance(terms, Response):
         return terms
     return Wish(
@@ -85,11 +86,11 @@ def read_wish(request: Request, packages: Sequence[EventPackage]) -> Wish | Resp
         expires=package.granted(expires),
         terms=terms,
         device=package.subscriber(device_of(contact), terms.body),
-        suppress=request.headers.get("Suppress-If-Match"),
+        suppress=suppress,
     )
 
 
-def _terms(request: Request, package: EventPackage, params: Params) -> Terms | Response:
+def _terms(request: Request, package: EventPackage, params: Params, *, quenched: bool) -> Terms | Response:
     rates = Rates.of(params)
     formats = negotiate(request, package)
     if formats is None:
@@ -103,7 +104,7 @@ def _terms(request: Request, package: EventPackage, params: Params) -> Terms | R
         rates=rates,
         body_type=body[0],
         body=body[1],
-        quenched=request.headers.get("Suppress-If-Match") == "*",
+        quenched=quenched,
         quirks=quirks_of(request.headers.get("User-Agent")),
         processing=params.get(package.processing) if package.processing else None,
     )

@@ -125,10 +125,14 @@ class ContactCards:
     async def admit(self, request: Request, sender: Sender) -> Owner | Response:
         """404 for a user we do not have, 403 for a watcher whom the rules block, and 433 for one whom the owner would
         have to be asked about, and who must not be named to him (RFC 5079)."""
-        owner = await self._owner(sender.resource)
+        owner = self._owner(sender.resource)
         if owner is None:
             return make_response(request, 404)
         policy = await self._authorizer.policy(owner)
+        if policy.card_etag is None:
+            if await self._users.credential(owner) is None:
+                return make_response(request, 404)
+            policy = await self._authorizer.policy(owner)
         handling = policy.decide(sender.identity, self._clock.utc()).handling
         if handling is Handling.BLOCK:
             return make_response(request, 403)
@@ -140,17 +144,13 @@ class ContactCards:
         """Who is hidden has no name of his own, and no relation either."""
         return ANONYMOUS if sender.is_hidden_from(owner) else sender.identity
 
-    async def _owner(self, resource: str) -> Owner | None:
-        """Whose card the URI names; None for a user we do not have."""
+    def _owner(self, resource: str) -> Owner | None:
+        """Whose card the URI names; None where that is no user of our domains."""
         try:
             owner = Owner(self._identities.canonical(resource))
         except InvalidAor:
             return None
-        if domain_of(owner) not in self._domains:
-            return None
-        if (await self._authorizer.policy(owner)).card_etag is not None:
-            return owner
-        return owner if await self._users.credential(owner) is not None else None
+        return owner if domain_of(owner) in self._domains else None
 
     def held(self, followed: Followed) -> str | None:
         """What the device acknowledged, if it promises to keep its copy."""

@@ -111,6 +111,8 @@ class DocumentChanges:
 
     def changed(self, key: DocumentKey) -> None:
         """The document may be another one, or gone, or new; only takes note."""
+        if not self._interested:
+            return
         self._doubt(key)
         for each in self._rest_on(key):
             self._doubt(each)

@@ -64,12 +64,13 @@ class Dialog:
         target = _target(request)
         if is_sips(request.uri) and not is_sips(target):
             raise SipSyntaxError("Contact Is No SIPS URI")
+        from_ = request.from_
         return cls(
             call_id=request.call_id,
             local_tag=local_tag,
-            remote_tag=request.from_.tag or "",
+            remote_tag=from_.tag or "",
             local_uri=request.to.uri,
-            remote_uri=request.from_.uri,
+            remote_uri=from_.uri,
             remote_target=target,
             route_set=_record_route(request),
             remote_cseq=request.cseq.number,

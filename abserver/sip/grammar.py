@@ -91,7 +91,7 @@ def quote(text: str) -> str:
 def unquote(text: str) -> str:
     """The content of a quoted string; any other text stays as it is."""
     if len(text) > 1 and text[0] == text[-1] == '"':
-        return _ESCAPE.sub(r"\1", text[1:-1])
+        return _ESCAPE.sub(r"\1", text[1:-1]) if "\\" in text else text[1:-1]
     return text
 
 
