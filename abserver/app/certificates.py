@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from abserver.config.settings import SipSettings
+    from abserver.config.sections.sip import SipSettings
 
 
 class SipCertificate:

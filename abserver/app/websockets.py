@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xcap.http.upgrading import Refusal, Switch
 
 if TYPE_CHECKING:
-    from abserver.config.settings import SipSettings
+    from abserver.config.sections.sip import SipSettings
     from abserver.net.websocket import WebSocketShell
     from xcap.http.upgrading import Offer, Upgrades
 

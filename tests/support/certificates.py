@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 
 from abserver.app.certificates import SipCertificate
-from abserver.config.settings import SipSettings
+from abserver.config.sections.sip import SipSettings
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "tls" / "sip"
 
