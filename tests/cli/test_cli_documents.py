@@ -254,7 +254,7 @@ class TestHttps:
         install("first", abserver.folder)
         assert "https 127.0.0.1:0" in abserver("check-config").out
         abserver.configure(http="127.0.0.1:0", sip="127.0.0.1:0", sips="127.0.0.1:0")
-        assert "tls 127.0.0.1:0, https 127.0.0.1:0" in abserver("check-config").out
+        assert "tls 127.0.0.1:0, wss 127.0.0.1:0/sip, https 127.0.0.1:0" in abserver("check-config").out
         missing = abserver.folder / "sip.key"
         missing.unlink()
         assert f"sip.tls_certificate: {missing}: No such file or directory" in abserver("check-config").err
