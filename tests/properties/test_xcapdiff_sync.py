@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -45,6 +45,7 @@ def lived(seed: int, length: int) -> list[Version]:
     st.lists(st.integers(1, 3), min_size=1, max_size=4),
     st.integers(0, 2),
 )
+@example(9914, Processing.XCAP_PATCHING, [1, 1, 1, 3], 0)  # a declaration that repeats another one goes with it
 def test_a_client_that_has_a_known_version_is_patched_to_the_newest(
     seed: int, processing: Processing, steps: list[int], ahead: int
 ) -> None:

@@ -110,3 +110,20 @@ def free_prefixes(element: Element) -> set[str]:
         if type(child) is Element:
             prefixes |= free_prefixes(child)
     return prefixes - element.declarations.keys() - {"xml"}
+
+
+def without_repetitions(document: Document) -> Document:
+    """The document, itself, without declarations that repeat what is in scope anyway.
+
+    Canonical form has none of them, so a difference does not tell of them: of two documents that are equal in it, one
+    may have such a declaration and the other not, until something around it changes.
+    """
+    waiting = [(document.root, ROOT_SCOPE)]
+    while waiting:
+        element, scope = waiting.pop()
+        for prefix, uri in list(element.declarations.items()):
+            if scope.get(prefix, None if prefix else "") == uri:
+                del element.declarations[prefix]
+        scope = inside(element, scope)
+        waiting += [(child, scope) for child in element.children if type(child) is Element]
+    return document

@@ -14,6 +14,7 @@ from xcap.core.errors import NotUtf8, NotWellFormed, TooLarge
 from xcap.core.patch.applying import apply_operations
 from xcap.core.patch.errors import PatchError
 from xcap.core.patch.reading import parse
+from xcap.core.patch.tree import without_repetitions
 from xcap.core.patch.writing import serialize
 from xcap.core.xcapdiff.changes import Version
 from xcap.core.xcapdiff.values import NAMESPACE, DocumentChange
@@ -100,6 +101,6 @@ def _changed(version: Version | None, change: DocumentChange) -> Version | None:
 def _patched(content: bytes, operations: Sequence[Operation]) -> bytes:
     if not operations:
         return content
-    document = parse(content)
+    document = without_repetitions(parse(content))
     apply_operations(document, operations, NAMESPACE)
     return serialize(document)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from xcap.core.patch.comparing import compare
 from xcap.core.patch.reading import parse
-from xcap.core.patch.tree import Document, Element
+from xcap.core.patch.tree import Document, Element, without_repetitions
 from xcap.core.patch.writing import serialize
 from xcap.core.selector import NodeKind, locate
 from xcap.core.source import in_scope, scan
@@ -100,7 +100,8 @@ def _patch(before: Version | None, after: Version | None) -> tuple[Operation, ..
     """None when there are no two contents to compare."""
     if before is None or before.content is None or after is None or after.content is None:
         return None
-    return tuple(compare(parse(before.content), parse(after.content)))
+    old, new = (without_repetitions(parse(content)) for content in (before.content, after.content))
+    return tuple(compare(old, new))
 
 
 def component_changes(selector: str, node: NodeSelector, before: bytes | None, after: bytes | None) -> list[Component]:
