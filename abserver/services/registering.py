@@ -226,12 +226,15 @@ class Registering:
     # -- GRUUs ------------------------------------------------------------------------------------------------------
 
     def resolve(self, request: Request) -> Aor | Response:
-        """The user to whose device a GRUU leads, or the refusal (RFC 5627 §6.1): 404 for one that is not valid, 480 for
-        one without a registered contact."""
-        named = self._device_at(request.uri)
+        """The user to whose device a public GRUU leads, or the refusal (RFC 5627 §6.1): 404 for one that is not valid,
+        480 for one without a registered contact.
+
+        404 for a temporary one too: an answer about its user's card would tell whose it is, which it is there to hide.
+        """
+        named = self._gruus.instance_of(SipUri.parse(request.uri))
         if named is None:
             return make_response(request, 404)
-        user, instance = named
+        user, instance = Aor(named[0]), named[1]
         if not any(each.instance == instance for each in self.bindings(user)):
             return make_response(request, 480)
         return user
